@@ -1,0 +1,35 @@
+import { z } from 'zod';
+
+/** A UUID of any version; `task_id` and `session_id` are such. Compared and stored in lower case. */
+export const uuid = z.guid().toLowerCase();
+
+export const poolIdText = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/,
+    'starts with a letter or digit, then at most 62 of letters, digits, ".", "_", "-"',
+  );
+
+export const engineId = z.enum(['llamacpp']).meta({ id: 'EngineId', description: 'The program that decodes.' });
+export type EngineId = z.infer<typeof engineId>;
+
+export const priority = z
+  .enum(['interactive', 'batch'])
+  .meta({ id: 'Priority', description: 'The class a task waits in: interactive starts before batch.' });
+export type Priority = z.infer<typeof priority>;
+
+/** Page size and place of every list. */
+export const pageQuery = {
+  limit: z.coerce.number().int().min(1).max(500).default(50).describe('How many items at the most.'),
+  cursor: z.string().min(1).max(512).optional().describe('`next_cursor` of the page before.'),
+};
+
+/** `{items[], next_cursor|null}`: the shape of every list. */
+export function pageOf<Item extends z.ZodType>(item: Item, id: string) {
+  return z
+    .object({
+      items: z.array(item),
+      next_cursor: z.string().nullable().describe('Pass as `cursor` for the next page; null on the last.'),
+    })
+    .meta({ id });
+}

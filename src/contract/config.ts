@@ -1,0 +1,195 @@
+import { z } from 'zod';
+import { engineId, poolIdText, priority } from './common.js';
+
+/** The configuration file (DESIGN §13): every key optional, unknown keys refused. Sizes in bytes, times in milliseconds unless named. */
+export const role = z.enum(['api', 'worker', 'pool-manager']);
+export type Role = z.infer<typeof role>;
+
+const milliseconds = (fallback: number, least = 1) => z.int().min(least).max(86_400_000).default(fallback);
+
+const serverConfig = z
+  .strictObject({
+    bind: z
+      .string()
+      .regex(/^(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}$/, 'must be host:port, for example 127.0.0.1:8080')
+      .default('127.0.0.1:8080')
+      .describe('Address to listen on. Port 0 picks a free one.'),
+    body_limit_bytes: z.int().min(1024).max(1_073_741_824).default(4_194_304),
+    cors_origins: z.array(z.string().min(1)).default([]),
+  })
+  .prefault({});
+
+const authConfig = z
+  .strictObject({
+    optional_on_loopback: z.boolean().default(true).describe('Requests from loopback need no token.'),
+    trust_proxy: z
+      .boolean()
+      .default(false)
+      .describe('Trust X-Forwarded-For. Only behind a proxy that sets it: otherwise any client can claim any address.'),
+  })
+  .prefault({});
+
+const storageConfig = z
+  .strictObject({
+    postgres: z.string().min(1).default('embedded').describe('`embedded`, or a postgres:// URL.'),
+    redis: z
+      .string()
+      .min(1)
+      .default('embedded')
+      .describe('`embedded`, or a redis:// URL (Redis or Valkey, 6.2 or newer).'),
+    data_dir: z
+      .string()
+      .min(1)
+      .default('.orchestratord')
+      .describe('Where the embedded stores, models and engines live.'),
+    runtime_dir: z.string().min(1).optional().describe('Default: <data_dir>/runtime.'),
+  })
+  .prefault({});
+
+const policyConfig = z
+  .strictObject({
+    gpu: z
+      .enum(['required', 'allowed-cpu'])
+      .default('required')
+      .describe('`required` refuses to run engines on the CPU.'),
+    allow_downloads: z.boolean().default(true).describe('Whether models may be fetched.'),
+    allowed_hosts: z.array(z.string().min(1)).default([]).describe('Hosts models may come from; empty: any.'),
+    allow_package_installs: z
+      .boolean()
+      .default(false)
+      .describe('Whether engines may be installed from package registries.'),
+  })
+  .prefault({});
+
+const streamingConfig = z
+  .strictObject({
+    heartbeat_ms: milliseconds(15_000, 100),
+    event_ttl_s: z
+      .int()
+      .min(60)
+      .max(2_592_000)
+      .default(3600)
+      .describe('How long an ended task keeps its event log in Redis.'),
+    reader_buffer_bytes: z
+      .int()
+      .min(4096)
+      .max(1_073_741_824)
+      .default(1_048_576)
+      .describe('A reader that lags behind by more is dropped and may resume.'),
+  })
+  .prefault({});
+
+const workerConfig = z
+  .strictObject({
+    lock_ms: milliseconds(6_000, 1_000).describe('A worker silent for this long has lost its tasks to others.'),
+    shutdown_grace_ms: milliseconds(25_000, 0).describe('How long running tasks may finish at SIGTERM.'),
+  })
+  .prefault({});
+
+const engineConfig = z.strictObject({
+  id: engineId,
+  version: z.string().min(1).nullable().default(null).describe('Exact version wanted; null: any.'),
+  served_model_name: z.string().min(1).optional().describe('Model name sent to the engine.'),
+});
+
+const modelConfig = z.strictObject({
+  ref: z
+    .string()
+    .min(1)
+    .max(1024)
+    .describe('`demo`, a path, `file:/abs`, `hf:org/repo/file.gguf[@revision]` or https://…'),
+  checksum: z
+    .string()
+    .regex(/^sha256:[0-9a-f]{64}$/, 'must be sha256: and 64 lower-case hex digits')
+    .optional(),
+  cache_dir: z.string().min(1).optional().describe('Default: <data_dir>/models.'),
+});
+
+const replicaConfig = z.strictObject({
+  id: poolIdText.describe('Name of the replica, unique in its pool.'),
+  url: z.url({ protocol: /^https?$/ }).describe('Base URL of the engine.'),
+  slots: z.int().min(1).max(65_536).optional().describe('Parallel sequences; default: what the engine says.'),
+  device_mask: z.string().min(1).optional(),
+});
+
+const priorityConfig = z.strictObject({ name: priority, queue_capacity: z.int().min(0).max(10_000_000).optional() });
+
+export const poolConfig = z
+  .strictObject({
+    id: poolIdText,
+    aliases: z.array(z.string().min(1).max(1024)).default([]).describe('Other names tasks may use as model_ref.'),
+    engine: engineConfig,
+    model: modelConfig,
+    ctx: z
+      .int()
+      .min(1)
+      .max(10_000_000)
+      .optional()
+      .describe('Context of one task, in tokens; default: what the engine says.'),
+    slots: z.int().min(1).max(65_536).default(4).describe('Parallel tasks of one replica.'),
+    devices: z
+      .array(z.int().min(0))
+      .optional()
+      .describe('GPU indexes of a package engine; [] runs on the CPU where policy.gpu allows it.'),
+    sampler_profile_version: z.string().min(1).max(64).default('v1'),
+    queue: z
+      .strictObject({
+        capacity: z.int().min(0).max(10_000_000).default(256).describe('Waiting tasks the pool keeps at most.'),
+        full_policy: z.enum(['reject']).default('reject'),
+      })
+      .prefault({}),
+    admission: z
+      .strictObject({
+        priorities: z.array(priorityConfig).default([]),
+        start_hint_ms: z
+          .int()
+          .min(0)
+          .max(86_400_000)
+          .default(1000)
+          .describe('Time per waiting task assumed before anything was measured.'),
+      })
+      .prefault({}),
+    timeouts: z
+      .strictObject({
+        wall_ms: milliseconds(600_000).describe('Longest run of one task.'),
+        idle_ms: milliseconds(30_000).describe('Longest silence of the engine within a run.'),
+        connect_ms: milliseconds(5_000),
+      })
+      .prefault({}),
+    provisioning: z
+      .strictObject({
+        mode: z
+          .enum(['external', 'package'])
+          .default('external')
+          .describe('`external` attaches to engines that run; `package` installs and starts one.'),
+        package: z
+          .strictObject({
+            name: z
+              .enum(['llama-server', 'node-llama-cpp'])
+              .optional()
+              .describe('Default: llama-server when on PATH, else node-llama-cpp.'),
+          })
+          .prefault({}),
+      })
+      .prefault({}),
+    health: z.strictObject({ interval_ms: milliseconds(2_000, 100), timeout_ms: milliseconds(2_000, 50) }).prefault({}),
+    replicas: z.array(replicaConfig).default([]).describe('External mode: the engines of this pool.'),
+  })
+  .meta({ id: 'PoolConfig' });
+export type PoolConfig = z.infer<typeof poolConfig>;
+
+export const config = z
+  .strictObject({
+    profile: z.enum(['home', 'cloud']).default('home'),
+    roles: z.array(role).min(1).default(['api', 'worker', 'pool-manager']),
+    server: serverConfig,
+    auth: authConfig,
+    storage: storageConfig,
+    policy: policyConfig,
+    streaming: streamingConfig,
+    worker: workerConfig,
+    pools: z.array(poolConfig).default([]),
+  })
+  .meta({ id: 'Config', title: 'orchestratord configuration' });
+/** A whole, checked configuration, defaults filled in. */
+export type Config = z.infer<typeof config>;

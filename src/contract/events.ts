@@ -1,0 +1,65 @@
+import { z } from 'zod';
+import { engineId, poolIdText, uuid } from './common.js';
+import { errorCode } from './errors.js';
+
+/** Data of the frames of `GET /v2/tasks/{id}/events` (server-sent events, WHATWG HTML §9.2). Each frame also has `id:` and `event:`. */
+export const startedEvent = z
+  .object({
+    task_id: uuid,
+    queue_position: z.int().nonnegative(),
+    predicted_start_ms: z.int().nonnegative(),
+    pool_id: poolIdText,
+    model_ref: z.string(),
+    engine: engineId,
+  })
+  .meta({ id: 'StartedEvent' });
+
+export const tokenEvent = z
+  .object({
+    t: z.string().describe('The text of the token.'),
+    i: z.int().nonnegative().describe('Its index: from 0, without gaps or repeats.'),
+    n: z.int().positive().optional().describe('With micro-batching: how many tokens `t` joins.'),
+  })
+  .meta({ id: 'TokenEvent' });
+
+/** Any subset of these, additive only. */
+export const metricsEvent = z
+  .object({
+    phase: z.string().optional(),
+    queue_position: z.int().optional(),
+    queue_depth: z.int().optional(),
+    replica_id: z.string().optional(),
+    first_token_ms: z.int().optional(),
+    tokens_per_s: z.number().optional(),
+    human: z.string().optional().describe('Narration; only with `?verbose=true`.'),
+  })
+  .meta({ id: 'MetricsEvent' });
+export type MetricsEvent = z.infer<typeof metricsEvent>;
+
+export const finishReason = z.enum(['stop', 'length', 'canceled']).meta({ id: 'FinishReason' });
+
+export const endEvent = z
+  .object({
+    tokens_in: z.int().nonnegative(),
+    tokens_out: z.int().nonnegative(),
+    decode_time_ms: z.int().nonnegative(),
+    decode_ms: z.int().nonnegative().describe('The same value as decode_time_ms.'),
+    first_token_ms: z.int().nonnegative().nullable(),
+    finish_reason: finishReason,
+    canceled: z.boolean().optional(),
+    kv_warmth: z.boolean(),
+  })
+  .meta({ id: 'EndEvent' });
+export type EndEvent = z.infer<typeof endEvent>;
+
+export const taskError = z
+  .object({
+    code: errorCode,
+    message: z.string(),
+    retriable: z.boolean(),
+    retry_after_ms: z.int().nonnegative().optional(),
+    engine: z.string().optional(),
+    pool_id: z.string().optional(),
+  })
+  .meta({ id: 'TaskError' });
+export type TaskError = z.infer<typeof taskError>;
