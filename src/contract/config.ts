@@ -180,7 +180,7 @@ export type PoolConfig = z.infer<typeof poolConfig>;
 
 export const config = z
   .strictObject({
-    profile: z.enum(['home', 'cloud']).default('home'),
+    profile: z.enum(['home']).default('home'),
     roles: z.array(role).min(1).default(['api', 'worker', 'pool-manager']),
     server: serverConfig,
     auth: authConfig,

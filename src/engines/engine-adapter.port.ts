@@ -1,0 +1,82 @@
+import type { ErrorCode } from '../contract/errors.js';
+import type { Sampling } from '../contract/task-request.js';
+
+/** Where a replica of a pool is reached, and how patiently. */
+export interface EngineEndpoint {
+  readonly poolId: string;
+  readonly replicaId: string;
+  /** Base URL without a trailing slash. */
+  readonly url: string;
+  readonly timeouts: { readonly connectMs: number; readonly idleMs: number; readonly wallMs: number };
+}
+
+/** One completion to decode. */
+export interface EngineRequest {
+  readonly taskId: string;
+  readonly correlationId: string;
+  readonly prompt: string;
+  readonly maxTokens: number;
+  readonly seed: number | undefined;
+  readonly sampling: Sampling | undefined;
+}
+
+/** What an engine reports when it has decoded to the end. */
+export interface EngineUsage {
+  readonly tokensIn: number;
+  readonly tokensOut: number;
+  readonly finishReason: 'stop' | 'length';
+}
+
+/** A loss or refusal at the engine, already in our words. `code` is what the task's stream will say. */
+export class EngineError extends Error {
+  /** True when the engine may have begun to decode: a retry elsewhere needs care. */
+  readonly afterFirstByte: boolean;
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    options: { readonly afterFirstByte?: boolean; readonly cause?: unknown } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.name = 'EngineError';
+    this.afterFirstByte = options.afterFirstByte ?? false;
+  }
+}
+
+/**
+ * Receives a stream from an adapter. Calls come synchronously while bytes arrive: no promise per token. `onToken` may be called many
+ * times in one tick; exactly one of `onEnd` and `onError` comes last, and nothing comes after the signal was aborted.
+ */
+export interface EngineSink {
+  onToken(text: string): void;
+  onEnd(usage: EngineUsage): void;
+  onError(error: EngineError): void;
+}
+
+/** What an engine says of itself. */
+export interface EngineProps {
+  readonly engineVersion: string | null;
+  /** Context of one sequence, in tokens. */
+  readonly ctxMax: number | null;
+  readonly slots: number | null;
+  readonly modelName: string | null;
+}
+
+export type EngineHealth = { readonly live: boolean; readonly ready: boolean; readonly detail: string | null };
+
+/**
+ * One engine's dialect behind the words every room shares. An adapter holds no task state: it may be asked from many tasks at once.
+ * Deliberately not here: choosing a replica, retries after the first byte, fencing, and everything about queues.
+ */
+export interface EngineAdapter {
+  readonly engine: string;
+  /** Whether the engine answers and takes work; never throws. */
+  health(endpoint: EngineEndpoint, signal: AbortSignal): Promise<EngineHealth>;
+  /** What the engine serves; throws EngineError when it can't be asked. */
+  props(endpoint: EngineEndpoint, signal: AbortSignal): Promise<EngineProps>;
+  /**
+   * Starts decoding; the sink hears of everything, also of failures. Aborting the signal closes the engine's connection, which makes the
+   * engine stop and free the slot.
+   */
+  submit(endpoint: EngineEndpoint, request: EngineRequest, sink: EngineSink, signal: AbortSignal): void;
+}
