@@ -126,7 +126,12 @@ export const poolConfig = z
       .max(10_000_000)
       .optional()
       .describe('Context of one task, in tokens; default: what the engine says.'),
-    slots: z.int().min(1).max(65_536).default(4).describe('Parallel tasks of one replica.'),
+    slots: z
+      .int()
+      .min(1)
+      .max(65_536)
+      .optional()
+      .describe('Parallel tasks of one replica; default: what the engine says, 4 for a package engine.'),
     devices: z
       .array(z.int().min(0))
       .optional()
