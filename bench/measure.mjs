@@ -1,0 +1,56 @@
+import { findFamily, readMachineCpuMs, spawnHelper } from './processes.mjs';
+
+function sumOf(cpu) {
+  return cpu.node + cpu.redis + cpu.postgres;
+}
+
+/** One look at all clocks; two looks give what was used in between. */
+function look(subject) {
+  const own = findFamily([process.pid], subject.directory ?? null);
+  return {
+    subject: subject.readCpu?.() ?? null,
+    ownMs: own.reduce((sum, { cpuMs }) => sum + cpuMs, 0),
+    machineMs: readMachineCpuMs(),
+  };
+}
+
+function usedBetween(first, second, windowMs) {
+  const neighbours = (second.machineMs - first.machineMs - (second.ownMs - first.ownMs)) / windowMs;
+  if (first.subject === null) return { neighbourCores: Math.max(0, neighbours), cpuMs: null };
+  const cpuMs = {};
+  for (const kind of Object.keys(first.subject)) cpuMs[kind] = second.subject[kind] - first.subject[kind];
+  return { neighbourCores: Math.max(0, neighbours), cpuMs: { ...cpuMs, total: sumOf(cpuMs) } };
+}
+
+/**
+ * Runs one load against one subject. CPU is read when the generator says that its window opens and closes.
+ * @param {{name: string, port: number, dialect: string, readCpu?: () => object}} subject
+ * @param {(stop: () => Promise<void>) => void} onStarted told how to end the load early
+ */
+export async function measure(subject, job, onStarted) {
+  const load = spawnHelper('load.mjs', [JSON.stringify({ dialect: subject.dialect, ...job, port: subject.port })]);
+  onStarted(load.stop);
+  const looks = {};
+  let report = null;
+  load.lines.on('line', (line) => {
+    const said = JSON.parse(line);
+    if (said.mark !== undefined) looks[said.mark] = look(subject);
+    else report = said.report;
+  });
+  await load.exited;
+  if (report === null || looks.start === undefined) {
+    throw new Error(`the load on ${subject.name} never reached its measuring window: ${JSON.stringify(report)}`);
+  }
+  const used = usedBetween(looks.start, looks.end, report.windowMs);
+  const perToken = (ms) =>
+    used.cpuMs === null || report.windowTokens === 0 ? null : (ms * 1000) / report.windowTokens;
+  return {
+    subject: subject.name,
+    ...report,
+    ...used,
+    tokensPerSecond: (report.windowTokens * 1000) / report.windowMs,
+    requestsPerSecond: (report.windowRequests * 1000) / report.windowMs,
+    cpuUsPerToken: perToken(used.cpuMs === null ? 0 : used.cpuMs.node + used.cpuMs.redis),
+    postgresUsPerToken: perToken(used.cpuMs?.postgres ?? 0),
+  };
+}

@@ -1,0 +1,6 @@
+import { accept } from './accept.mjs';
+import { ceiling } from './ceiling.mjs';
+import { streamsThousand } from './streams.mjs';
+import { ttftMany, ttftOne } from './ttft.mjs';
+
+export const scenarios = [ttftOne, ttftMany, streamsThousand, ceiling, accept];
