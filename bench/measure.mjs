@@ -15,11 +15,13 @@ function look(subject) {
 }
 
 function usedBetween(first, second, windowMs) {
-  const neighbours = (second.machineMs - first.machineMs - (second.ownMs - first.ownMs)) / windowMs;
-  if (first.subject === null) return { neighbourCores: Math.max(0, neighbours), cpuMs: null };
+  const machineCores = (second.machineMs - first.machineMs) / windowMs;
+  const ownCores = (second.ownMs - first.ownMs) / windowMs;
+  const cores = { machineCores, neighbourCores: Math.max(0, machineCores - ownCores) };
+  if (first.subject === null) return { ...cores, cpuMs: null };
   const cpuMs = {};
   for (const kind of Object.keys(first.subject)) cpuMs[kind] = second.subject[kind] - first.subject[kind];
-  return { neighbourCores: Math.max(0, neighbours), cpuMs: { ...cpuMs, total: sumOf(cpuMs) } };
+  return { ...cores, cpuMs: { ...cpuMs, total: sumOf(cpuMs) } };
 }
 
 /**

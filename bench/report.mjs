@@ -16,6 +16,7 @@ const columns = [
   ['late', (row) => String(row.late)],
   ['failed', (row) => String(row.failed)],
   ['gaps', (row) => String(row.gaps)],
+  ['machine', (row) => `${Math.round(row.machineCores * 100)} %`],
   ['neighbours', (row) => `${Math.round(row.neighbourCores * 100)} %`],
 ];
 

@@ -26,8 +26,8 @@ const engine = {
 };
 
 function eventOf(frame) {
-  const at = frame.startsWith('event: ') ? 7 : frame.indexOf('\nevent: ') + 8;
-  return at < 7 || (at === 7 && !frame.startsWith('event: ')) ? '' : frame.slice(at, frame.indexOf('\n', at));
+  const at = frame.indexOf('event: ');
+  return at < 0 ? '' : frame.slice(at + 7, frame.indexOf('\n', at));
 }
 
 const orchestratord = {

@@ -30,6 +30,7 @@ export class Tally {
   ended = 0;
   gaps = 0;
   statuses = {};
+  failed = 0;
   failures = {};
   ttftMs = new Samples();
   ageMs = new Samples();
@@ -40,14 +41,23 @@ export class Tally {
   }
 
   countFailure(reason) {
+    this.failed += 1;
+    this.#remember(reason);
+  }
+
+  /** Refusals are counted by their status; only the reason is kept here. */
+  countRefusal(reason) {
+    this.#remember(reason);
+  }
+
+  #remember(reason) {
     const short = reason.slice(0, 160);
     this.failures[short] = (this.failures[short] ?? 0) + 1;
   }
 
   report() {
     const refused = Object.entries(this.statuses).reduce((sum, [status, n]) => sum + (status < '300' ? 0 : n), 0);
-    const failed = Object.values(this.failures).reduce((sum, n) => sum + n, 0);
-    const { windowTokens, windowRequests, late, ended, gaps, statuses, failures } = this;
+    const { windowTokens, windowRequests, late, failed, ended, gaps, statuses, failures } = this;
     const samples = { ttftMs: this.ttftMs.summary(), ageMs: this.ageMs.summary(), doneMs: this.doneMs.summary() };
     return { windowTokens, windowRequests, refused, late, failed, ended, gaps, statuses, failures, ...samples };
   }
