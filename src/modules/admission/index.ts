@@ -1,0 +1,3 @@
+export { estimateStartMs, type StartFacts } from './estimate-start.js';
+export { Line, lineKeys, type EntryOutcome, type LineBounds, type LineEntry, type LineView } from './line.js';
+export { PoolQueue, queueNameOf, queuePrefix, type PoolJob } from './pool.queue.js';

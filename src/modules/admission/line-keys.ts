@@ -1,0 +1,11 @@
+import type { Priority } from '../../contract/common.js';
+import { keyPrefix } from '../../platform/redis/redis-connections.js';
+
+/** Sorted set: the waiting tasks of one class of a pool, by order of entry. */
+export const lineKey = (poolId: string, priority: Priority): string => `${keyPrefix}:line:${poolId}:${priority}`;
+/** Hash: for each waiting task `<expected tokens>,<entered, Unix ms>`. */
+export const lineTokensKey = (poolId: string): string => `${keyPrefix}:line:${poolId}:tokens`;
+/** Hash: expected tokens waiting, by class. */
+export const lineSumsKey = (poolId: string): string => `${keyPrefix}:line:${poolId}:sums`;
+/** Counter: the order of entry over all pools. */
+export const lineSequenceKey = `${keyPrefix}:line-sequence`;

@@ -1,0 +1,94 @@
+import type { Redis } from 'ioredis';
+import type { Priority } from '../../contract/common.js';
+import type { Clock } from '../../platform/clock/clock.js';
+import { LuaScript } from '../../platform/redis/lua-script.js';
+import { lineKey, lineSequenceKey, lineSumsKey, lineTokensKey } from './line-keys.js';
+
+const enterScript = new LuaScript(new URL('./enter-line.lua', import.meta.url));
+const leaveScript = new LuaScript(new URL('./leave-line.lua', import.meta.url));
+
+export interface LineEntry {
+  readonly taskId: string;
+  readonly poolId: string;
+  readonly priority: Priority;
+  readonly expectedTokens: number;
+}
+
+/** Bounds and surroundings of a pool's line. */
+export interface LineBounds {
+  /** Waiting tasks at most; null: no bound (re-queueing what was accepted before). */
+  readonly capacity: number | null;
+  readonly classCapacity: number | null;
+  readonly slots: number;
+  /** Redis keys of the pool's leases and of its live workers. */
+  readonly leaseKeys: readonly string[];
+  readonly workersKey: string;
+}
+
+/** How a line looked at the moment of entry, the newcomer not counted. */
+export interface LineView {
+  /** Waiting tasks that start before this one. */
+  readonly position: number;
+  readonly waiting: Readonly<Record<Priority, number>>;
+  /** Tokens the waiting tasks are expected to make. */
+  readonly tokens: Readonly<Record<Priority, number>>;
+  readonly busySlots: number;
+}
+
+export type EntryOutcome = { readonly kind: 'entered' | 'present' | 'full'; readonly view: LineView };
+
+/** The exact ledger of who waits for a pool, in Redis. Rejects when Redis is away. */
+export class Line {
+  constructor(
+    private readonly redis: Redis,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Takes a place; `full` when a bound forbids it, `present` when the task waits already. */
+  async enter(entry: LineEntry, bounds: LineBounds): Promise<EntryOutcome> {
+    const { poolId, priority, taskId, expectedTokens } = entry;
+    const keys = [...lineKeys(poolId), lineSequenceKey, bounds.workersKey, ...bounds.leaseKeys];
+    const args = [taskId, priority, bounds.capacity ?? -1, bounds.classCapacity ?? -1, expectedTokens, this.clock.now(), bounds.slots];
+    const reply = await enterScript.run(this.redis, keys, args);
+    if (!Array.isArray(reply)) throw new Error('unexpected reply of enter-line.lua');
+    const [entered = 0, position = 0, interactive = 0, batch = 0, tokensInteractive = 0, tokensBatch = 0, busySlots = 0] = reply.map(Number);
+    const view = {
+      position,
+      waiting: { interactive, batch },
+      tokens: { interactive: tokensInteractive, batch: tokensBatch },
+      busySlots,
+    };
+    return { kind: entered === 1 ? 'entered' : entered === 2 ? 'present' : 'full', view };
+  }
+
+  /** Gives up places; those not in line are ignored. */
+  async leave(poolId: string, ...taskIds: readonly string[]): Promise<void> {
+    await leaveScript.run(this.redis, lineKeys(poolId), taskIds);
+  }
+
+  /** Waiting tasks by class. */
+  async depth(poolId: string): Promise<Record<Priority, number>> {
+    const [interactive, batch] = await Promise.all([this.redis.zcard(lineKey(poolId, 'interactive')), this.redis.zcard(lineKey(poolId, 'batch'))]);
+    return { interactive, batch };
+  }
+
+  /** How many waiting tasks are ahead of one, free slots not counted; null when it does not wait. */
+  async ahead(poolId: string, priority: Priority, taskId: string): Promise<number | null> {
+    const [rank, before] = await Promise.all([
+      this.redis.zrank(lineKey(poolId, priority), taskId),
+      priority === 'batch' ? this.redis.zcard(lineKey(poolId, 'interactive')) : 0,
+    ]);
+    return typeof rank === 'number' ? rank + before : null;
+  }
+
+  /** Tasks that entered before `beforeMs` (Unix ms) and still wait. */
+  async enteredBefore(poolId: string, beforeMs: number): Promise<string[]> {
+    const entries = await this.redis.hgetall(lineTokensKey(poolId));
+    return Object.entries(entries).flatMap(([taskId, value]) => (Number(value.split(',')[1]) < beforeMs ? [taskId] : []));
+  }
+}
+
+/** KEYS 1–4 of the line's scripts. */
+export function lineKeys(poolId: string): string[] {
+  return [lineKey(poolId, 'interactive'), lineKey(poolId, 'batch'), lineTokensKey(poolId), lineSumsKey(poolId)];
+}

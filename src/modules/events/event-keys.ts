@@ -1,0 +1,10 @@
+import { keyPrefix } from '../../platform/redis/redis-connections.js';
+
+/** Hash: the live side of a task: fence, attempts, followers, request. */
+export const runRecordKey = (taskId: string): string => `${keyPrefix}:run:${taskId}`;
+/** Stream: the task's events in chunks. */
+export const eventLogKey = (taskId: string): string => `${keyPrefix}:events:${taskId}`;
+/** Pub/sub channel on which a hub (one per api process) hears of new events. */
+export const hubChannelPrefix = `${keyPrefix}:hub:`;
+/** Pub/sub channel on which workers hear that a task was closed by somebody else. */
+export const closedChannel = `${keyPrefix}:closed`;

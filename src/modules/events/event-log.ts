@@ -1,0 +1,116 @@
+import type { Redis } from 'ioredis';
+import type { Clock } from '../../platform/clock/clock.js';
+import { LuaScript } from '../../platform/redis/lua-script.js';
+import { closedChannel, eventLogKey, hubChannelPrefix, runRecordKey } from './event-keys.js';
+import { chunkOfEntry, type LogChunk } from './log-chunk.js';
+
+const openScript = new LuaScript(new URL('./open-log.lua', import.meta.url));
+const closeScript = new LuaScript(new URL('./close-log.lua', import.meta.url));
+const followScript = new LuaScript(new URL('./follow-log.lua', import.meta.url));
+const unfollowScript = new LuaScript(new URL('./unfollow-log.lua', import.meta.url));
+
+/** Who may write to a log: `q` nobody yet, `r<attempt>` that attempt, `x` nobody any more. */
+export type Fence = string;
+
+export const runningFence = (attempt: number): Fence => `r${attempt}`;
+
+export interface OpenLog {
+  readonly taskId: string;
+  readonly attempts: number;
+  /** JSON the worker needs to run the task. */
+  readonly request: string;
+  readonly startedFrame: string;
+  /** Hub whose readers follow from the start. */
+  readonly hubId: string | null;
+}
+
+export type CloseOutcome =
+  | {
+      readonly kind: 'closed';
+      readonly chunk: LogChunk;
+      readonly tokensOut: number;
+      readonly tokensIn: number;
+      readonly decodeTimeMs: number;
+      readonly firstTokenMs: number | null;
+      readonly fenceBefore: Fence;
+    }
+  | { readonly kind: 'kept'; readonly lastId: number; readonly tokensOut: number; readonly fence: Fence }
+  | { readonly kind: 'missing' };
+
+/** The event log of each task in Redis: opened once, written by one attempt at a time, closed once. Every method rejects when Redis is away. */
+export class EventLog {
+  constructor(
+    private readonly redis: Redis,
+    private readonly clock: Clock,
+    private readonly ttlSeconds: number,
+    /** This process's own hub: fed in memory by whoever closes a log, so Redis does not post to it. Null in a process without readers. */
+    private readonly ownHubId: string | null,
+  ) {}
+
+  /** True when this call opened it; false when it was open or closed already. */
+  async open(log: OpenLog): Promise<boolean> {
+    const keys = [runRecordKey(log.taskId), eventLogKey(log.taskId)];
+    return (await openScript.run(this.redis, keys, [log.attempts, log.hubId ?? '', log.request, log.startedFrame])) === 1;
+  }
+
+  /**
+   * Writes the one terminal event.
+   * @param template what follows `id: <n>\n`, see `endTemplate` and `errorTemplate`
+   * @param fence close only while this fence holds; `*`: whatever is open
+   */
+  async close(taskId: string, template: string, fence: Fence = '*'): Promise<CloseOutcome> {
+    const args = [fence, this.clock.now(), this.ttlSeconds, this.ownHubId ?? '', hubChannelPrefix, taskId, template];
+    const reply = await closeScript.run(this.redis, [runRecordKey(taskId), eventLogKey(taskId)], args);
+    return closeOutcome(taskId, reply);
+  }
+
+  /** Tells every worker that a task it may be running was closed. */
+  async announceClosed(taskId: string): Promise<void> {
+    await this.redis.publish(closedChannel, taskId);
+  }
+
+  /** Chunks from an event id on, at most `count`; with the fence. Null when there is no such log. */
+  async read(taskId: string, fromId: number, count: number, followAs: string): Promise<{ fence: Fence; chunks: LogChunk[] } | null> {
+    const reply = await followScript.runBuffer(this.redis, [runRecordKey(taskId), eventLogKey(taskId)], [followAs, fromId, count]);
+    if (!Array.isArray(reply)) throw new Error('unexpected reply of follow-log.lua');
+    const fence = String(reply[0]);
+    if (fence === '') return null;
+    const entries: unknown[] = Array.isArray(reply[1]) ? reply[1] : [];
+    return { fence, chunks: entries.map((entry) => chunkOfEntry(taskId, entry)) };
+  }
+
+  /** Everything a closed log holds. Empty when there is none. */
+  async readAll(taskId: string): Promise<LogChunk[]> {
+    const entries = await this.redis.xrangeBuffer(eventLogKey(taskId), '-', '+');
+    return entries.map((entry) => chunkOfEntry(taskId, entry));
+  }
+
+  /** The fence of a task, null when it has no run record. */
+  async fence(taskId: string): Promise<Fence | null> {
+    return this.redis.hget(runRecordKey(taskId), 'f');
+  }
+
+  /** How many hubs still follow after this one left; -1 when there is nothing left to follow. */
+  async unfollow(taskId: string, hubId: string): Promise<number> {
+    return Number(await unfollowScript.run(this.redis, [runRecordKey(taskId)], [hubId]));
+  }
+}
+
+function closeOutcome(taskId: string, reply: unknown): CloseOutcome {
+  if (!Array.isArray(reply)) throw new Error('unexpected reply of close-log.lua');
+  if (reply[0] === -1) return { kind: 'missing' };
+  const [, id, tokensOut] = reply.map(Number);
+  if (id === undefined || tokensOut === undefined) throw new Error('unexpected reply of close-log.lua');
+  if (reply[0] === 0) return { kind: 'kept', lastId: id, tokensOut, fence: String(reply[3]) };
+  const plain = Buffer.from(String(reply[3]), 'utf8');
+  const firstTokenMs = Number(reply[6]);
+  return {
+    kind: 'closed',
+    chunk: { taskId, first: id, last: id, isFinal: true, plain, verbose: plain },
+    tokensOut,
+    tokensIn: Number(reply[4]),
+    decodeTimeMs: Number(reply[5]),
+    firstTokenMs: firstTokenMs < 0 ? null : firstTokenMs,
+    fenceBefore: String(reply[7]),
+  };
+}

@@ -1,0 +1,36 @@
+import type { EndEvent, MetricsEvent, TaskError } from '../../contract/events.js';
+
+/**
+ * Frames of server-sent events (WHATWG HTML §9.2.6). JSON text never holds a raw line break, so one `data:` line carries it whole and a
+ * blank line ends the frame.
+ */
+export type EventName = 'started' | 'token' | 'metrics' | 'end' | 'error';
+
+/** A whole frame. @param id the event's number within its task */
+export function encodeFrame(id: number, event: EventName, json: string): string {
+  return `id: ${id}\nevent: ${event}\ndata: ${json}\n\n`;
+}
+
+/** A token's frame: the hot path, only the text itself is escaped. */
+export function encodeToken(id: number, index: number, text: string): string {
+  return `id: ${id}\nevent: token\ndata: {"t":${JSON.stringify(text)},"i":${index}}\n\n`;
+}
+
+/** A metrics frame as plain and as verbose readers see it. */
+export function encodeMetrics(id: number, data: MetricsEvent): { plain: string; verbose: string } {
+  const { human, ...rest } = data;
+  const plain = encodeFrame(id, 'metrics', JSON.stringify(rest));
+  return { plain, verbose: human === undefined ? plain : encodeFrame(id, 'metrics', JSON.stringify({ ...rest, human })) };
+}
+
+/** What follows `id: <n>\n` in an `end` frame. Numbers left out are filled in where the log is closed (close-log.lua). */
+export function endTemplate(end: Omit<EndEvent, 'tokens_in' | 'tokens_out' | 'decode_time_ms' | 'decode_ms' | 'first_token_ms'>, tokensIn?: number): string {
+  const rest = JSON.stringify(end).slice(1);
+  const numbers = `"tokens_in":${tokensIn ?? '{in}'},"tokens_out":{out},"decode_time_ms":{decode},"decode_ms":{decode},"first_token_ms":{first}`;
+  return `event: end\ndata: {${numbers},${rest}\n\n`;
+}
+
+/** What follows `id: <n>\n` in an `error` frame. Braces around a lone word would read as a blank to fill in, so they are escaped. */
+export function errorTemplate(error: TaskError): string {
+  return `event: error\ndata: ${JSON.stringify(error).replaceAll(/\{([a-z]+)\}/g, String.raw`\u007b$1\u007d`)}\n\n`;
+}

@@ -1,0 +1,101 @@
+import type { Redis } from 'ioredis';
+import { LuaScript } from '../../platform/redis/lua-script.js';
+import { eventLogKey, hubChannelPrefix, runRecordKey } from './event-keys.js';
+import type { LogChunk } from './log-chunk.js';
+import type { RunLogWriter } from './run-log-writer.js';
+
+const appendScript = new LuaScript(new URL('./append-run.lua', import.meta.url));
+/** Bounds one script call, so that Redis answers others in between. */
+const tasksPerCall = 256;
+const retryDelayMs = 100;
+
+/** What one writer hands over in one flush. */
+export interface PendingChunk {
+  readonly writer: RunLogWriter;
+  readonly first: number;
+  readonly last: number;
+  readonly tokens: number;
+  readonly plain: string;
+  readonly verbose: string;
+  readonly facts: string;
+}
+
+/**
+ * Carries what all running tasks of this process produce to Redis: one script call per event-loop tick, one in flight at a time, so that
+ * a busy moment makes larger calls and not more of them. A call that fails is sent again until Redis takes it; the script tells a repeat.
+ */
+export class LogAppender {
+  private dirty: RunLogWriter[] = [];
+  private state: 'idle' | 'scheduled' | 'sending' = 'idle';
+
+  constructor(
+    private readonly redis: Redis,
+    private readonly ownHubId: string | null,
+    /** Feeds readers in this process, after Redis has acknowledged. */
+    private readonly deliverLocally: (chunks: readonly LogChunk[]) => void,
+  ) {}
+
+  /** Called by a writer when it has something new and wasn't queued yet. */
+  enqueue(writer: RunLogWriter): void {
+    this.dirty.push(writer);
+    if (this.state !== 'idle') return;
+    this.state = 'scheduled';
+    setImmediate(() => this.flush());
+  }
+
+  private flush(): void {
+    const writers = this.dirty.length > tasksPerCall ? this.dirty.splice(0, tasksPerCall) : this.dirty;
+    if (writers === this.dirty) this.dirty = [];
+    const chunks: PendingChunk[] = [];
+    for (const writer of writers) {
+      const chunk = writer.take();
+      if (chunk !== null) chunks.push(chunk);
+    }
+    if (chunks.length === 0) {
+      this.next();
+      return;
+    }
+    this.state = 'sending';
+    this.send(chunks);
+  }
+
+  private send(chunks: readonly PendingChunk[]): void {
+    const keys: string[] = [];
+    const args: (string | number)[] = [this.ownHubId ?? '', hubChannelPrefix];
+    for (const { writer, first, last, tokens, plain, verbose, facts } of chunks) {
+      keys.push(runRecordKey(writer.taskId), eventLogKey(writer.taskId));
+      args.push(writer.taskId, writer.fence, first, last, tokens, plain, verbose, facts);
+    }
+    appendScript.run(this.redis, keys, args).then(
+      (reply) => this.acknowledge(chunks, reply as number[]),
+      () => setTimeout(() => this.send(chunks), retryDelayMs),
+    );
+  }
+
+  private acknowledge(chunks: readonly PendingChunk[], reply: readonly number[]): void {
+    const local: LogChunk[] = [];
+    for (let c = 0; c < chunks.length; c++) {
+      const chunk = chunks[c];
+      if (chunk === undefined) continue;
+      const { writer, first, last } = chunk;
+      const taken = reply[c] === 1;
+      if (taken && this.ownHubId !== null) {
+        const plain = Buffer.from(chunk.plain, 'utf8');
+        const verbose = chunk.verbose === '' ? plain : Buffer.from(chunk.verbose, 'utf8');
+        local.push({ taskId: writer.taskId, first, last, isFinal: false, plain, verbose });
+      }
+      writer.acknowledge(taken);
+    }
+    if (local.length > 0) this.deliverLocally(local);
+    this.next();
+  }
+
+  private next(): void {
+    if (this.dirty.length === 0) {
+      this.state = 'idle';
+      return;
+    }
+    this.state = 'scheduled';
+    setImmediate(() => this.flush());
+  }
+}

@@ -1,0 +1,81 @@
+/** A run of consecutive events of one task, encoded once and shared by all its readers. */
+export interface LogChunk {
+  readonly taskId: string;
+  /** Ids of the first and last event. */
+  readonly first: number;
+  readonly last: number;
+  /** Whether the last event is the task's terminal one. */
+  readonly isFinal: boolean;
+  /** Frames as plain readers see them, one after the other. */
+  readonly plain: Buffer;
+  /** Frames as verbose readers see them; the same Buffer where nothing differs. */
+  readonly verbose: Buffer;
+}
+
+const idLength = 36;
+const digits = 10;
+const headerLength = idLength + 1 + 4 * digits;
+const zero = 0x30;
+
+/**
+ * Reads the chunks of a hub's message or of an archive. Wire format of one: task id (36 bytes), '1' when final else '0', then four
+ * decimal numbers of 10 digits: first id, last id, length of the plain bytes, length of the verbose bytes (0 = the same); then both.
+ */
+export function decodeChunks(bytes: Buffer): LogChunk[] {
+  const chunks: LogChunk[] = [];
+  let at = 0;
+  while (at + headerLength <= bytes.length) {
+    const taskId = bytes.toString('latin1', at, at + idLength);
+    const isFinal = bytes[at + idLength] === zero + 1;
+    let cursor = at + idLength + 1;
+    const numbers = [0, 0, 0, 0];
+    for (let n = 0; n < 4; n++, cursor += digits) numbers[n] = decimal(bytes, cursor);
+    const [first = 0, last = 0, plainLength = 0, verboseLength = 0] = numbers;
+    const plain = bytes.subarray(cursor, cursor + plainLength);
+    const verbose = verboseLength === 0 ? plain : bytes.subarray(cursor + plainLength, cursor + plainLength + verboseLength);
+    chunks.push({ taskId, first, last, isFinal, plain, verbose });
+    at = cursor + plainLength + verboseLength;
+  }
+  return chunks;
+}
+
+/** The inverse of `decodeChunks`. */
+export function encodeChunks(chunks: readonly LogChunk[]): Buffer {
+  const parts: Buffer[] = [];
+  for (const chunk of chunks) {
+    const verboseLength = chunk.verbose === chunk.plain ? 0 : chunk.verbose.length;
+    const numbers = [chunk.first, chunk.last, chunk.plain.length, verboseLength].map((n) => String(n).padStart(digits, '0')).join('');
+    parts.push(Buffer.from(chunk.taskId + (chunk.isFinal ? '1' : '0') + numbers, 'latin1'), chunk.plain);
+    if (verboseLength > 0) parts.push(chunk.verbose);
+  }
+  return Buffer.concat(parts);
+}
+
+/** A chunk as it lies in the Redis stream. Throws when the entry isn't one of ours. */
+export function chunkOfEntry(taskId: string, entry: unknown): LogChunk {
+  if (!Array.isArray(entry) || !Buffer.isBuffer(entry[0]) || !Array.isArray(entry[1])) throw new Error('unreadable entry in an event log');
+  const fields = new Map<string, Buffer>();
+  for (let f = 0; f + 1 < entry[1].length; f += 2) fields.set(String(entry[1][f]), entry[1][f + 1] as Buffer);
+  const last = Number.parseInt(entry[0].toString('latin1'), 10);
+  const plain = fields.get('d') ?? Buffer.alloc(0);
+  return { taskId, first: Number(fields.get('s') ?? last), last, isFinal: fields.has('x'), plain, verbose: fields.get('v') ?? plain };
+}
+
+/** The frames of a chunk from event `from` on, without copying. */
+export function framesFrom(chunk: LogChunk, from: number, verbose: boolean): Buffer {
+  const bytes = verbose ? chunk.verbose : chunk.plain;
+  if (from <= chunk.first) return bytes;
+  let at = 0;
+  for (let skip = from - chunk.first; skip > 0; skip--) {
+    const end = bytes.indexOf('\n\n', at, 'latin1');
+    if (end < 0) return bytes.subarray(bytes.length);
+    at = end + 2;
+  }
+  return bytes.subarray(at);
+}
+
+function decimal(bytes: Buffer, at: number): number {
+  let value = 0;
+  for (let i = at; i < at + digits; i++) value = value * 10 + ((bytes[i] ?? zero) - zero);
+  return value;
+}

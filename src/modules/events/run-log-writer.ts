@@ -1,0 +1,161 @@
+import type { MetricsEvent } from '../../contract/events.js';
+import { runningFence } from './event-log.js';
+import { encodeMetrics, encodeToken } from './frames.js';
+import type { LogAppender, PendingChunk } from './log-appender.js';
+
+/** More than this many bytes waiting for Redis, and the engine is asked to pause; it goes on below the half. */
+const highWaterBytes = 4 * 1024 * 1024;
+
+export interface RunLogStart {
+  readonly taskId: string;
+  readonly attempt: number;
+  /** Highest event id the log holds. */
+  readonly lastId: number;
+  /** Tokens the log holds. */
+  readonly tokens: number;
+}
+
+export interface RunLogWatcher {
+  /** Somebody else closed or took over the task: nothing more of this attempt is kept. */
+  onFencedOff(): void;
+  onPause(): void;
+  onResume(): void;
+}
+
+/**
+ * Writes the events of one run attempt. Calls are synchronous and cheap; what a tick produced goes out together. Events held back by
+ * `hold` stay in memory until `release`: the row must say `running` before a reader may see a token.
+ */
+export class RunLogWriter {
+  readonly taskId: string;
+  readonly fence: string;
+  private nextId: number;
+  private tokenCount: number;
+  private plain = '';
+  /** Null as long as verbose readers see the same. */
+  private verbose: string | null = null;
+  private first = 0;
+  private facts = '';
+  private isQueued = false;
+  private isHeld: boolean;
+  private isFencedOff = false;
+  private isPaused = false;
+  private inFlight = false;
+  private drained: (() => void)[] = [];
+
+  constructor(
+    private readonly appender: LogAppender,
+    start: RunLogStart,
+    private readonly watcher: RunLogWatcher,
+    options: { readonly hold: boolean },
+  ) {
+    this.taskId = start.taskId;
+    this.fence = runningFence(start.attempt);
+    this.nextId = start.lastId + 1;
+    this.tokenCount = start.tokens;
+    this.isHeld = options.hold;
+  }
+
+  /** Tokens written so far, those of earlier attempts included. */
+  get tokens(): number {
+    return this.tokenCount;
+  }
+
+  /** Appends one token's text. */
+  token(text: string): void {
+    if (this.isFencedOff) return;
+    const frame = encodeToken(this.nextId, this.tokenCount, text);
+    this.tokenCount += 1;
+    this.add(frame, null);
+  }
+
+  /** Appends a metrics frame. */
+  metrics(data: MetricsEvent): void {
+    if (this.isFencedOff) return;
+    const { plain, verbose } = encodeMetrics(this.nextId, data);
+    this.add(plain, verbose);
+  }
+
+  /** Notes what is known at the first token, for whoever closes the log. */
+  noteFirstToken(firstTokenMs: number, tokensIn: number): void {
+    this.facts = `${firstTokenMs},${tokensIn}`;
+  }
+
+  /** Lets held events go out. */
+  release(): void {
+    this.isHeld = false;
+    this.queue();
+  }
+
+  /** Drops what was not sent; nothing goes out after this. */
+  abandon(): void {
+    this.isFencedOff = true;
+    this.plain = '';
+    this.verbose = null;
+    this.settleDrained();
+  }
+
+  /** Resolves once everything appended so far lies in Redis, or nothing more will. */
+  async flushed(): Promise<void> {
+    if (this.isIdle()) return;
+    await new Promise<void>((resolve) => this.drained.push(resolve));
+  }
+
+  /** For the appender: what has gathered since the last flush; null when nothing has. */
+  take(): PendingChunk | null {
+    this.isQueued = false;
+    if (this.plain === '' || this.isHeld) return null;
+    const { first, plain } = this;
+        const chunk = { writer: this, first, last: this.nextId - 1, tokens: this.tokenCount, plain, verbose: this.verbose ?? '', facts: this.facts };
+    this.plain = '';
+    this.verbose = null;
+    this.facts = '';
+    this.inFlight = true;
+    return chunk;
+  }
+
+  /** For the appender: whether Redis took the last chunk. */
+  acknowledge(taken: boolean): void {
+    this.inFlight = false;
+    if (!taken && !this.isFencedOff) {
+      this.abandon();
+      this.watcher.onFencedOff();
+      return;
+    }
+    if (this.isPaused && this.plain.length < highWaterBytes / 2) {
+      this.isPaused = false;
+      this.watcher.onResume();
+    }
+    if (this.isIdle()) this.settleDrained();
+  }
+
+  /** @param verbose null where verbose readers see the same */
+  private add(plain: string, verbose: string | null): void {
+    if (this.plain === '') this.first = this.nextId;
+    if (verbose !== null && this.verbose === null) this.verbose = this.plain;
+    this.plain += plain;
+    if (this.verbose !== null) this.verbose += verbose ?? plain;
+    this.nextId += 1;
+    if (!this.isPaused && this.plain.length > highWaterBytes) {
+      this.isPaused = true;
+      this.watcher.onPause();
+    }
+    this.queue();
+  }
+
+  private queue(): void {
+    if (this.isQueued || this.isHeld || this.plain === '') return;
+    this.isQueued = true;
+    this.appender.enqueue(this);
+  }
+
+  private isIdle(): boolean {
+    return this.isFencedOff || (this.plain === '' && !this.inFlight);
+  }
+
+  private settleDrained(): void {
+    const waiting = this.drained;
+    this.drained = [];
+    for (const resolve of waiting) resolve();
+  }
+}

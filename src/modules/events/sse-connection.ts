@@ -1,0 +1,87 @@
+import type { ServerResponse } from 'node:http';
+import { framesFrom, type LogChunk } from './log-chunk.js';
+
+const heartbeat = wrap(Buffer.from(': heartbeat\n\n'));
+const retryHint = wrap(Buffer.from('retry: 1000\n\n'));
+/** One HTTP chunk for each way to see a log chunk, made once however many readers there are. */
+const wrapped = new WeakMap<Buffer, Buffer>();
+
+const lastChunk = Buffer.from('0\r\n\r\n', 'latin1');
+
+/**
+ * One reader's HTTP answer. Frames are written as ready-made HTTP/1.1 chunks (RFC 9112 §7.1), one write for a log chunk, shared by all
+ * readers: Node's own chunked encoding would make three writes of each. A reader that holds more than `bufferBytes` unsent is cut off: it
+ * resumes with Last-Event-ID.
+ */
+export class SseConnection {
+  private isOpen = true;
+
+  /** @param onGone called once when the client or we end the connection before the stream's end */
+  constructor(
+    private readonly response: ServerResponse,
+    private readonly options: { readonly verbose: boolean; readonly bufferBytes: number; readonly onGone: () => void },
+    headers: Readonly<Record<string, string>>,
+  ) {
+    response.writeHead(200, {
+      ...headers,
+      'Content-Type': 'text/event-stream; charset=utf-8',
+      'Cache-Control': 'no-cache, no-transform',
+      'X-Accel-Buffering': 'no',
+      'Transfer-Encoding': 'chunked',
+    });
+    response.flushHeaders();
+    response.chunkedEncoding = false; // From here on we write the chunks' framing ourselves.
+    response.socket?.setNoDelay(true);
+    response.on('close', this.onClose);
+    this.put(retryHint);
+  }
+
+  /** Writes the events of a chunk from id `from` on. */
+  write(chunk: LogChunk, from: number): void {
+    if (!this.isOpen) return;
+    const bytes = this.options.verbose ? chunk.verbose : chunk.plain;
+    if (from > chunk.first) {
+      const rest = framesFrom(chunk, from, this.options.verbose);
+      if (rest.length > 0) this.put(wrap(rest));
+      return;
+    }
+    let whole = wrapped.get(bytes);
+    if (whole === undefined) {
+      whole = wrap(bytes);
+      wrapped.set(bytes, whole);
+    }
+    this.put(whole);
+  }
+
+  heartbeat(): void {
+    if (this.isOpen) this.put(heartbeat);
+  }
+
+  /** Ends the answer after everything written so far. */
+  end(): void {
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    this.response.end(lastChunk);
+  }
+
+  /** Cuts the connection: the client sees a broken stream and resumes. */
+  cut(): void {
+    this.response.destroy();
+  }
+
+  private put(bytes: Buffer): void {
+    if (this.response.destroyed) return;
+    this.response.write(bytes);
+    if (this.response.writableLength > this.options.bufferBytes) this.cut();
+  }
+
+  private readonly onClose = (): void => {
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    this.options.onGone();
+  };
+}
+
+function wrap(bytes: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`, 'latin1'), bytes, Buffer.from('\r\n', 'latin1')]);
+}

@@ -1,0 +1,29 @@
+import { z } from 'zod';
+import { poolState } from '../../contract/pools.js';
+import type { KnownReplica } from './live-replica.js';
+
+/** What a pool manager says of a replica it runs; lies as JSON in Redis, so that every process knows. */
+const announcement = z.object({
+  url: z.string().nullable(),
+  slots: z.int().nullable(),
+  device_mask: z.string().nullable(),
+  pid: z.int().nullable(),
+  state: poolState,
+  last_error: z.string().nullable(),
+  ctx_max: z.int().nullable(),
+  engine_version: z.string().nullable(),
+});
+export type Announcement = z.infer<typeof announcement>;
+
+/** Null when it can't be read: such a replica is not used. */
+export function readAnnouncement(id: string, json: string): KnownReplica | null {
+  let parsed;
+  try {
+    parsed = announcement.safeParse(JSON.parse(json));
+  } catch {
+    return null;
+  }
+  if (!parsed.success) return null;
+  const { url, slots, device_mask, pid, state, last_error, ctx_max, engine_version } = parsed.data;
+  return { id, url, slots, deviceMask: device_mask, pid, managed: { state, lastError: last_error, ctxMax: ctx_max, engineVersion: engine_version } };
+}

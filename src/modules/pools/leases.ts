@@ -1,0 +1,42 @@
+import type { Redis } from 'ioredis';
+import type { Clock } from '../../platform/clock/clock.js';
+import { leaseKey } from './pool-keys.js';
+
+/** A running attempt on a slot of a replica. */
+export interface Lease {
+  readonly poolId: string;
+  readonly replicaId: string;
+  readonly taskId: string;
+  readonly attempt: number;
+}
+
+/** How a lease is written in Redis. */
+export const leaseMember = (taskId: string, attempt: number): string => `${taskId}:${attempt}`;
+
+/** The slots in use, in Redis. A lease that is not renewed runs out: a dead worker holds no slot for ever. */
+export class Leases {
+  constructor(
+    private readonly redis: Redis,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Keeps leases for another `leaseMs`. One that ran out meanwhile is taken up again: its engine still decodes. */
+  async renew(leases: readonly Lease[], leaseMs: number): Promise<void> {
+    if (leases.length === 0) return;
+    const until = this.clock.now() + leaseMs;
+    const pipeline = this.redis.pipeline();
+    for (const { poolId, replicaId, taskId, attempt } of leases) pipeline.zadd(leaseKey(poolId, replicaId), until, leaseMember(taskId, attempt));
+    await pipeline.exec();
+  }
+
+  async release({ poolId, replicaId, taskId, attempt }: Lease): Promise<void> {
+    await this.redis.zrem(leaseKey(poolId, replicaId), leaseMember(taskId, attempt));
+  }
+
+  /** Slots in use, by replica id. */
+  async active(poolId: string, replicaIds: readonly string[]): Promise<Map<string, number>> {
+    const now = this.clock.now();
+    const counts = await Promise.all(replicaIds.map((id) => this.redis.zcount(leaseKey(poolId, id), now, '+inf')));
+    return new Map(replicaIds.map((id, place) => [id, counts[place] ?? 0]));
+  }
+}

@@ -1,0 +1,141 @@
+import type { Redis } from 'ioredis';
+import type { PoolConfig } from '../../contract/config.js';
+import type { PoolState } from '../../contract/pools.js';
+import type { Leases } from './leases.js';
+import type { LiveReplica } from './live-replica.js';
+import { leaseKey, workersKey } from './pool-keys.js';
+import { PoolMonitor, type PoolListener } from './pool-monitor.js';
+import type { PoolPerf, PoolPerfRecorder } from './pool-perf.js';
+import type { LookAtEngine } from '../../engines/engine-probe.js';
+
+/** A pool as this process knows it now. */
+export interface LivePool {
+  readonly config: PoolConfig;
+  readonly replicas: readonly LiveReplica[];
+  readonly state: PoolState;
+  readonly live: boolean;
+  readonly ready: boolean;
+  readonly lastError: string | null;
+  /** Slots of the ready replicas. */
+  readonly slots: number;
+  /** Smallest context of a ready replica, or what the configuration says; tokens. */
+  readonly ctxMax: number | null;
+  readonly perf: PoolPerf;
+  /** Slots in use by replica, as of the last look. */
+  readonly leases: ReadonlyMap<string, number>;
+}
+
+const stateOrder: readonly PoolState[] = ['ready', 'draining', 'starting', 'provisioning', 'uninitialized', 'offline', 'failed'];
+
+/** All configured pools with their live state. Reads are synchronous; the state comes from probes and from Redis in the background. */
+export class PoolRegistry {
+  private readonly monitors = new Map<string, PoolMonitor>();
+  private readonly leaseCounts = new Map<string, ReadonlyMap<string, number>>();
+  private readonly listeners: PoolListener[] = [];
+  private timer: NodeJS.Timeout | null = null;
+
+  constructor(
+    pools: readonly PoolConfig[],
+    redis: Redis,
+    lookAtEngine: LookAtEngine,
+    private readonly leases: Leases,
+    private readonly perf: PoolPerfRecorder,
+    private readonly options: { readonly refreshMs: number },
+  ) {
+    const onChange: PoolListener = (poolId) => {
+      for (const listener of this.listeners) listener(poolId);
+    };
+    for (const pool of pools) this.monitors.set(pool.id, new PoolMonitor(pool, redis, lookAtEngine, onChange));
+  }
+
+  /** Looks at every replica once, then keeps looking. */
+  async start(): Promise<void> {
+    await Promise.all([...this.monitors.values()].map((monitor) => monitor.start()));
+    await this.refresh();
+    this.timer = setInterval(() => void this.refresh(), this.options.refreshMs);
+    this.timer.unref();
+  }
+
+  stop(): void {
+    if (this.timer !== null) clearInterval(this.timer);
+    for (const monitor of this.monitors.values()) monitor.stop();
+  }
+
+  /** Hears of every change of a pool's replicas. */
+  onChange(listener: PoolListener): void {
+    this.listeners.push(listener);
+  }
+
+  get ids(): string[] {
+    return [...this.monitors.keys()];
+  }
+
+  /** Looks at a pool's replicas now. */
+  async look(poolId: string): Promise<void> {
+    await this.monitors.get(poolId)?.look();
+  }
+
+  find(poolId: string): LivePool | null {
+    const monitor = this.monitors.get(poolId);
+    return monitor === undefined ? null : this.livePool(monitor);
+  }
+
+  all(): LivePool[] {
+    return [...this.monitors.values()].map((monitor) => this.livePool(monitor));
+  }
+
+  /** Redis keys that scripts need to count a pool's slots and workers. */
+  keysOf(pool: LivePool): { leaseKeys: string[]; workersKey: string } {
+    return { leaseKeys: pool.replicas.map(({ known }) => leaseKey(pool.config.id, known.id)), workersKey: workersKey(pool.config.id) };
+  }
+
+  private async refresh(): Promise<void> {
+    await Promise.all(
+      [...this.monitors].map(async ([poolId, monitor]) => {
+        await this.perf.refresh(poolId);
+        try {
+          const ids = monitor.all.map(({ known }) => known.id);
+          this.leaseCounts.set(poolId, await this.leases.active(poolId, ids));
+        } catch {
+          // Redis is away: the last counts stand.
+        }
+      }),
+    );
+  }
+
+  private livePool(monitor: PoolMonitor): LivePool {
+    const { config, all: replicas } = monitor;
+    const ready = replicas.filter((replica) => replica.ready);
+    const state = replicas.map((replica) => replica.state).sort((a, b) => stateOrder.indexOf(a) - stateOrder.indexOf(b))[0] ?? 'uninitialized';
+    const known = ready.flatMap(({ ctxMax }) => ctxMax ?? []);
+    const contexts = config.ctx === undefined ? known : [...known, config.ctx];
+    return {
+      config,
+      replicas,
+      state,
+      live: replicas.some((replica) => replica.live),
+      ready: ready.length > 0,
+      lastError: ready.length > 0 ? null : (replicas.find(({ lastError }) => lastError !== null)?.lastError ?? null),
+      slots: ready.reduce((sum, { slots }) => sum + slots, 0),
+      ctxMax: contexts.length === 0 ? null : Math.min(...contexts),
+      perf: this.perf.of(config.id),
+      leases: this.leaseCounts.get(config.id) ?? new Map(),
+    };
+  }
+}
+
+/** One sentence on why a pool takes no tasks; null when it does. */
+export function unreadyReason(pool: LivePool): string | null {
+  if (pool.ready) return null;
+  if (pool.replicas.length === 0) return 'it has no engine yet';
+  const texts: Record<PoolState, string> = {
+    uninitialized: 'it was not started yet',
+    provisioning: 'its engine or model is being prepared',
+    starting: 'its engine is starting',
+    ready: 'it is ready',
+    draining: 'it is draining',
+    offline: 'its engine does not answer',
+    failed: 'its engine failed',
+  };
+  return pool.lastError === null ? texts[pool.state] : `${texts[pool.state]} (${pool.lastError})`;
+}

@@ -1,0 +1,80 @@
+import type { EngineId, Priority } from '../../contract/common.js';
+import type { TaskError } from '../../contract/events.js';
+import type { Admission, PlacementRecord, TaskState } from '../../contract/task-response.js';
+import type { TaskRequest } from '../../contract/task-request.js';
+
+/** A task as it is accepted. */
+export interface NewTask {
+  readonly taskId: string;
+  readonly bodyHash: string;
+  readonly correlationId: string;
+  readonly request: TaskRequest;
+  readonly engine: EngineId;
+  readonly poolId: string;
+  readonly admission: Admission;
+  readonly placement: PlacementRecord;
+  readonly createdMs: number;
+  /** Unix ms by which the last token must be out; null: no deadline. */
+  readonly deadlineMs: number | null;
+}
+
+/** How a task ended. */
+export interface TaskEnding {
+  readonly taskId: string;
+  readonly state: Extract<TaskState, 'completed' | 'failed' | 'canceled'>;
+  readonly endedMs: number;
+  readonly tokensIn: number | null;
+  readonly tokensOut: number;
+  readonly firstTokenMs: number | null;
+  readonly decodeTimeMs: number | null;
+  readonly finishReason: 'stop' | 'length' | 'canceled' | null;
+  readonly error: TaskError | null;
+}
+
+/** An accepted task that has not ended, as the reconciler sees it. */
+export interface OpenTask {
+  readonly taskId: string;
+  readonly state: 'queued' | 'running';
+  readonly poolId: string;
+  readonly priority: Priority;
+  readonly attempts: number;
+  readonly correlationId: string;
+  readonly request: TaskRequest;
+  readonly admission: Admission;
+  readonly engine: EngineId;
+  readonly createdMs: number;
+  readonly deadlineMs: number | null;
+}
+
+/** What a worker needs to run a task; lies in the run record while the task is open. */
+export interface RunRequest {
+  readonly prompt: string;
+  readonly max_tokens: number;
+  readonly seed?: number | undefined;
+  readonly sampling?: TaskRequest['sampling'];
+  readonly priority: Priority;
+  readonly created_ms: number;
+  readonly deadline_ms: number | null;
+  readonly expected_tokens: number;
+  readonly model_ref: string;
+}
+
+/** The part of an accepted request that its worker needs. */
+export function runRequestOf(request: TaskRequest, createdMs: number, deadlineMs: number | null): RunRequest {
+  return {
+    prompt: request.prompt,
+    max_tokens: request.max_tokens,
+    seed: request.seed,
+    sampling: request.sampling,
+    priority: request.priority,
+    created_ms: createdMs,
+    deadline_ms: deadlineMs,
+    expected_tokens: expectedTokens(request),
+    model_ref: request.model_ref,
+  };
+}
+
+/** Output tokens to count with when estimating: the client's guess, else what it allows. */
+export function expectedTokens(request: TaskRequest): number {
+  return Math.min(request.expected_tokens ?? request.max_tokens, request.max_tokens);
+}

@@ -1,0 +1,202 @@
+import type { Pool } from 'pg';
+import type { TaskState } from '../../contract/task-response.js';
+import { WriteBatcher } from '../../platform/database/write-batcher.js';
+import type { NewTask, OpenTask, TaskEnding } from './task-record.js';
+
+/** Marks a task as begun by an attempt. */
+export interface TaskStart {
+  readonly taskId: string;
+  readonly attempt: number;
+  readonly replicaId: string;
+  readonly startedMs: number;
+}
+
+/** What is stored of an earlier acceptance. */
+export interface AcceptedBefore {
+  readonly bodyHash: string;
+  readonly state: TaskState;
+  readonly admission: NewTask['admission'];
+}
+
+const insertSql = `
+  INSERT INTO tasks (task_id, body_hash, correlation_id, session_id, state, workload, model_ref, engine, priority, pool_id, request, admission,
+    placement, created_at, deadline_at)
+  SELECT r.task_id, r.body_hash, r.correlation_id, r.session_id, 'queued', r.workload, r.model_ref, r.engine, r.priority::task_priority, r.pool_id,
+    r.request, r.admission, r.placement, to_timestamp(r.created_ms / 1000.0), to_timestamp(r.deadline_ms / 1000.0)
+  FROM json_to_recordset($1::json) AS r(task_id uuid, body_hash text, correlation_id text, session_id uuid, workload text, model_ref text,
+    engine text, priority text, pool_id text, request jsonb, admission jsonb, placement jsonb, created_ms double precision,
+    deadline_ms double precision)
+  ON CONFLICT (task_id) DO NOTHING
+  RETURNING task_id`;
+
+const startSql = `
+  UPDATE tasks t SET state = 'running', attempts = r.attempt, replica_id = r.replica_id,
+    started_at = COALESCE(t.started_at, to_timestamp(r.started_ms / 1000.0))
+  FROM json_to_recordset($1::json) AS r(task_id uuid, attempt int, replica_id text, started_ms double precision)
+  WHERE t.task_id = r.task_id AND t.state IN ('queued', 'running') AND t.attempts < r.attempt
+  RETURNING t.task_id`;
+
+const settleSql = `
+  UPDATE tasks t SET state = r.state::task_state, ended_at = to_timestamp(r.ended_ms / 1000.0), tokens_in = r.tokens_in,
+    tokens_out = r.tokens_out, first_token_ms = r.first_token_ms, decode_time_ms = r.decode_time_ms, finish_reason = r.finish_reason,
+    error = r.error, request = NULL
+  FROM json_to_recordset($1::json) AS r(task_id uuid, state text, ended_ms double precision, tokens_in int, tokens_out int,
+    first_token_ms int, decode_time_ms int, finish_reason text, error jsonb)
+  WHERE t.task_id = r.task_id AND t.state IN ('queued', 'running')
+  RETURNING t.task_id`;
+
+const requeueSql = `UPDATE tasks SET state = 'queued' WHERE task_id = $1 AND state = 'running'`;
+
+/** The task records, written: statements of concurrent tasks share round trips. Rejects when Postgres is away. */
+export class TasksRepository {
+  private readonly inserts: WriteBatcher<NewTask, boolean>;
+  private readonly starts: WriteBatcher<TaskStart, boolean>;
+  private readonly endings: WriteBatcher<TaskEnding, boolean>;
+
+  constructor(private readonly pool: Pool) {
+    this.inserts = this.batcher('task-insert', insertSql, insertRow);
+    this.starts = this.batcher('task-start', startSql, startRow);
+    this.endings = this.batcher('task-settle', settleSql, endingRow);
+  }
+
+  /** Accepts a task durably. False: a task of that id was accepted before. */
+  insert(task: NewTask): Promise<boolean> {
+    return this.inserts.add(task);
+  }
+
+  /** Marks a task as running. False: it has ended, or a later attempt runs. */
+  markRunning(start: TaskStart): Promise<boolean> {
+    return this.starts.add(start);
+  }
+
+  /** Ends a task's record and removes its prompt. False: it had ended before, nothing changed. */
+  settle(ending: TaskEnding): Promise<boolean> {
+    return this.endings.add(ending);
+  }
+
+  /** A begun task goes back in line: nothing of it was seen yet. */
+  async markQueued(taskId: string): Promise<void> {
+    await this.pool.query({ name: 'task-requeue', text: requeueSql, values: [taskId] });
+  }
+
+  /** An earlier acceptance under this id, null when there is none. */
+  async acceptedBefore(taskId: string): Promise<AcceptedBefore | null> {
+    const text = 'SELECT body_hash, state, admission FROM tasks WHERE task_id = $1';
+    const found = await this.pool.query<{ body_hash: string; state: TaskState; admission: NewTask['admission'] }>({ name: 'task-before', text, values: [taskId] });
+    const row = found.rows[0];
+    return row === undefined ? null : { bodyHash: row.body_hash, state: row.state, admission: row.admission };
+  }
+
+  /** State and reader's wish of a task, null when unknown. */
+  async stateOf(taskId: string): Promise<{ state: TaskState; poolId: string; cancelOnDisconnect: boolean } | null> {
+    const text = `SELECT state, pool_id, request->>'on_disconnect' AS on_disconnect FROM tasks WHERE task_id = $1`;
+    const found = await this.pool.query<{ state: TaskState; pool_id: string; on_disconnect: string | null }>({ name: 'task-state', text, values: [taskId] });
+    const row = found.rows[0];
+    return row === undefined ? null : { state: row.state, poolId: row.pool_id, cancelOnDisconnect: row.on_disconnect === 'cancel' };
+  }
+
+  /** One open task; null when it is unknown or has ended. */
+  async findOpen(taskId: string): Promise<OpenTask | null> {
+    const found = await this.pool.query<OpenRow>({ name: 'task-open-one', text: `${openSql} AND task_id = $1`, values: [taskId] });
+    return found.rows[0] === undefined ? null : openTask(found.rows[0]);
+  }
+
+  /** Open tasks in order of creation, a page at a time. @param after the last one of the page before */
+  async listOpen(limit: number, after: OpenTask | null, createdBeforeMs: number): Promise<OpenTask[]> {
+    const found = await this.pool.query<OpenRow>({
+      name: 'task-open-page',
+      text: `${openSql} AND (created_at, task_id) > (to_timestamp($2::double precision / 1000), $3::uuid)
+        AND created_at < to_timestamp($4::double precision / 1000) ORDER BY created_at, task_id LIMIT $1`,
+      values: [limit, after?.createdMs ?? 0, after?.taskId ?? '00000000-0000-0000-0000-000000000000', createdBeforeMs],
+    });
+    return found.rows.map(openTask);
+  }
+
+  /** Of these ids, those that no task was ever accepted under. */
+  async unknownOf(taskIds: readonly string[]): Promise<string[]> {
+    const found = await this.pool.query<{ task_id: string }>({ text: 'SELECT task_id FROM tasks WHERE task_id = ANY($1::uuid[])', values: [taskIds] });
+    const known = new Set(found.rows.map((row) => row.task_id));
+    return taskIds.filter((id) => !known.has(id));
+  }
+
+  private batcher<Item extends { readonly taskId: string }>(name: string, text: string, row: (item: Item) => object): WriteBatcher<Item, boolean> {
+    const write = async (items: readonly Item[]): Promise<boolean[]> => {
+      const found = await this.pool.query<{ task_id: string }>({ name, text, values: [JSON.stringify(items.map(row))] });
+      const changed = new Set(found.rows.map((written) => written.task_id));
+      // The same id twice in one statement: the first one counts.
+      return items.map(({ taskId }) => changed.delete(taskId));
+    };
+    return new WriteBatcher(write, { maxItems: 128, parallel: 2 });
+  }
+}
+
+const openSql = `SELECT task_id, state, pool_id, priority, attempts, correlation_id, request, admission, engine, created_at, deadline_at
+  FROM tasks WHERE state IN ('queued', 'running')`;
+
+interface OpenRow {
+  task_id: string;
+  state: 'queued' | 'running';
+  pool_id: string;
+  priority: OpenTask['priority'];
+  attempts: number;
+  correlation_id: string;
+  request: OpenTask['request'];
+  admission: OpenTask['admission'];
+  engine: OpenTask['engine'];
+  created_at: Date;
+  deadline_at: Date | null;
+}
+
+function openTask(row: OpenRow): OpenTask {
+  return {
+    taskId: row.task_id,
+    state: row.state,
+    poolId: row.pool_id,
+    priority: row.priority,
+    attempts: row.attempts,
+    correlationId: row.correlation_id,
+    request: row.request,
+    admission: row.admission,
+    engine: row.engine,
+    createdMs: row.created_at.getTime(),
+    deadlineMs: row.deadline_at?.getTime() ?? null,
+  };
+}
+
+function insertRow(task: NewTask): object {
+  const { request } = task;
+  return {
+    task_id: task.taskId,
+    body_hash: task.bodyHash,
+    correlation_id: task.correlationId,
+    session_id: request.session_id ?? null,
+    workload: request.workload,
+    model_ref: request.model_ref,
+    engine: task.engine,
+    priority: request.priority,
+    pool_id: task.poolId,
+    request,
+    admission: task.admission,
+    placement: task.placement,
+    created_ms: task.createdMs,
+    deadline_ms: task.deadlineMs,
+  };
+}
+
+function startRow(start: TaskStart): object {
+  return { task_id: start.taskId, attempt: start.attempt, replica_id: start.replicaId, started_ms: start.startedMs };
+}
+
+function endingRow(ending: TaskEnding): object {
+  return {
+    task_id: ending.taskId,
+    state: ending.state,
+    ended_ms: ending.endedMs,
+    tokens_in: ending.tokensIn,
+    tokens_out: ending.tokensOut,
+    first_token_ms: ending.firstTokenMs,
+    decode_time_ms: ending.decodeTimeMs,
+    finish_reason: ending.finishReason,
+    error: ending.error,
+  };
+}

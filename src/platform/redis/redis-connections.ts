@@ -1,0 +1,71 @@
+import { Redis, type RedisOptions } from 'ioredis';
+import { LuaScript } from './lua-script.js';
+
+/** All our keys share one hash tag, so that scripts may touch several of them. */
+export const keyPrefix = '{orchd}';
+
+const backOff = (attempt: number): number => Math.min(50 * 2 ** Math.min(attempt, 6), 1000);
+
+/**
+ * The process's connections to Redis. `commands` fails at once while Redis is away (callers answer 503 or try again); `subscriber` and
+ * connections made by `blocking()` wait for it. All reconnect by themselves for ever.
+ */
+export class RedisConnections {
+  readonly commands: Redis;
+  readonly subscriber: Redis;
+  private readonly others: Redis[] = [];
+
+  constructor(
+    private readonly url: string,
+    private readonly onError: (error: Error) => void,
+  ) {
+    this.commands = this.connect({ enableOfflineQueue: false, maxRetriesPerRequest: 1, connectionName: 'orchd-commands' });
+    this.subscriber = this.connect({ maxRetriesPerRequest: null, connectionName: 'orchd-subscriber' });
+    this.commands.on('ready', () => {
+      LuaScript.loadAll(this.commands).catch(() => undefined);
+    });
+  }
+
+  /** A connection of its own for a caller that blocks on it (a BullMQ worker). */
+  blocking(): Redis {
+    const connection = this.connect({ maxRetriesPerRequest: null, connectionName: 'orchd-worker' });
+    this.others.push(connection);
+    return connection;
+  }
+
+  /** Resolves when commands can be sent; rejects with the reason after `timeoutMs`. */
+  async ready(timeoutMs: number): Promise<void> {
+    if (this.commands.status === 'ready') return;
+    let lastError: Error | undefined;
+    const remember = (error: Error): void => {
+      lastError = error;
+    };
+    this.commands.on('error', remember);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const timer = setTimeout(() => {
+          this.commands.off('ready', done);
+          reject(lastError ?? new Error(`no answer within ${timeoutMs} ms`));
+        }, timeoutMs);
+        const done = (): void => {
+          clearTimeout(timer);
+          resolve();
+        };
+        this.commands.once('ready', done);
+      });
+    } finally {
+      this.commands.off('error', remember);
+    }
+    await LuaScript.loadAll(this.commands);
+  }
+
+  close(): void {
+    for (const connection of [this.commands, this.subscriber, ...this.others]) connection.disconnect();
+  }
+
+  private connect(options: RedisOptions): Redis {
+    const connection = new Redis(this.url, { retryStrategy: backOff, connectTimeout: 5000, autoResendUnfulfilledCommands: false, ...options });
+    connection.on('error', this.onError);
+    return connection;
+  }
+}
