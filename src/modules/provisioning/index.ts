@@ -1,0 +1,16 @@
+export { childEnvironment, type Environment } from './child-environment.js';
+export { ensureEngine, type EnsureEngineOptions, type PreparedEngine } from './engine-package/ensure-engine.js';
+export {
+  discoverMachine,
+  type LlamaServerFacts,
+  type MachineFacts,
+  type NvidiaFacts,
+} from './engine-package/machine-facts.js';
+export { planEngine, planText, type EnginePlan, type EngineWish, type GpuKind } from './engine-package/plan-engine.js';
+export { EnsureModel, type ModelRequest, type ModelSettings, type PresentModel } from './model/ensure-model.js';
+export type { GgufHeader } from './model/gguf-header.js';
+export type { HttpTimeouts, HubSettings } from './model/hub-client.js';
+export { modelName, parseModelRef, type ModelRef } from './model/model-ref.js';
+export type { RetrySettings } from './model/with-retries.js';
+export { bytesText, durationText, progressText, type Progress, type ProgressListener } from './progress.js';
+export { ProvisioningError, type ProvisioningProblem } from './provisioning.errors.js';
