@@ -66,7 +66,8 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   return openLocalStore(new EmbeddedPostgres(directory, options), options.log);
 }
 
-class EmbeddedPostgres implements StoreKind {
+/** The server without an owner: {@link startEmbeddedPostgres} adds ownership, attaching and restarts. */
+export class EmbeddedPostgres implements StoreKind {
   readonly title = 'Postgres';
   readonly stopSignal = 'SIGINT';
   private readonly cluster: string;

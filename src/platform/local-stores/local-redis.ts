@@ -46,7 +46,8 @@ export async function startLocalRedis(options: LocalRedisOptions): Promise<Local
   return openLocalStore(new LocalRedis(directory, options), options.log);
 }
 
-class LocalRedis implements StoreKind {
+/** The server without an owner: {@link startLocalRedis} adds ownership, attaching and restarts. */
+export class LocalRedis implements StoreKind {
   readonly title = 'Redis';
   readonly stopSignal = 'SIGTERM';
   private readonly logFile: string;

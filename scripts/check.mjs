@@ -1,0 +1,24 @@
+// npm run check: everything that needs no server. Says all that is wrong, not only the first thing.
+
+import './require-node.mjs';
+
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import process, { env } from 'node:process';
+
+const { root } = await import('./set-up.mjs');
+const { line } = await import('./step-report.mjs');
+
+const CHECKS = ['format:check', 'lint', 'typecheck', 'boundaries', 'unused', 'openapi:check'];
+const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const npm = env.npm_execpath === undefined ? ['npm'] : [process.execPath, env.npm_execpath];
+
+const failed = CHECKS.filter((name) => name in scripts).filter((name) => {
+  line(`\n── ${name}`);
+  const [program, ...args] = npm;
+  return spawnSync(program, [...args, 'run', '--silent', name], { cwd: root, stdio: 'inherit' }).status !== 0;
+});
+
+line(failed.length === 0 ? '\nAll checks passed.' : `\nFailed: ${failed.join(', ')}`);
+process.exit(failed.length === 0 ? 0 : 1);
