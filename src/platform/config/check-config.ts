@@ -1,0 +1,127 @@
+import type { Config, PoolConfig } from '../../contract/config.js';
+import { isLoopbackHost, splitBind } from './bind-address.js';
+
+/** A problem of a configuration whose shape is right but whose parts contradict each other. */
+export interface SemanticProblem {
+  readonly path: readonly (string | number)[];
+  readonly problem: string;
+}
+
+/** Every contradiction of the whole configuration. `hasToken`: whether the environment gave one. */
+export function checkConfig(config: Config, hasToken: boolean): SemanticProblem[] {
+  return [
+    ...checkServer(config),
+    ...checkDoors(config, hasToken),
+    ...checkStores(config),
+    ...duplicates(config.pools.map((pool) => pool.id)).map((index) => ({
+      path: ['pools', index, 'id'],
+      problem: `"${config.pools[index]?.id}" is the id of another pool already`,
+    })),
+    ...config.pools.flatMap((pool, index) =>
+      checkPool(pool, config).map(({ path, problem }) => ({ path: ['pools', index, ...path], problem })),
+    ),
+  ];
+}
+
+function checkServer(config: Config): SemanticProblem[] {
+  const problems: SemanticProblem[] = [];
+  if (splitBind(config.server.bind).port > 65_535) {
+    problems.push({ path: ['server', 'bind'], problem: 'has a port above 65535' });
+  }
+  config.server.cors_origins.forEach((origin, index) => {
+    if (origin !== '*' && !isOrigin(origin)) {
+      problems.push({
+        path: ['server', 'cors_origins', index],
+        problem: 'must be "*" or an origin such as https://app.example.com, without a path',
+      });
+    }
+  });
+  return problems;
+}
+
+function isOrigin(text: string): boolean {
+  return URL.canParse(text) && new URL(text).origin === text;
+}
+
+const howToSetAToken =
+  'set one in AUTH_TOKEN, or its file in AUTH_TOKEN_FILE (for example: AUTH_TOKEN=$(openssl rand -hex 32))';
+
+function checkDoors(config: Config, hasToken: boolean): SemanticProblem[] {
+  if (hasToken) return [];
+  const { host } = splitBind(config.server.bind);
+  if (!isLoopbackHost(host)) {
+    const problem = `listens beyond this machine (${config.server.bind}), which needs a token: ${howToSetAToken}, or bind to 127.0.0.1`;
+    return [{ path: ['server', 'bind'], problem }];
+  }
+  if (config.auth.optional_on_loopback) return [];
+  return [{ path: ['auth', 'optional_on_loopback'], problem: `is false, so a token is needed: ${howToSetAToken}` }];
+}
+
+function checkStores(config: Config): SemanticProblem[] {
+  const problems: SemanticProblem[] = [];
+  if (!isStore(config.storage.postgres, ['postgres:', 'postgresql:'])) {
+    problems.push({ path: ['storage', 'postgres'], problem: 'must be "embedded" or a postgres:// URL' });
+  }
+  if (!isStore(config.storage.redis, ['redis:', 'rediss:'])) {
+    problems.push({ path: ['storage', 'redis'], problem: 'must be "embedded" or a redis:// URL' });
+  }
+  return problems;
+}
+
+function isStore(text: string, protocols: readonly string[]): boolean {
+  return text === 'embedded' || (URL.canParse(text) && protocols.includes(new URL(text).protocol));
+}
+
+function checkPool(pool: PoolConfig, config: Config): SemanticProblem[] {
+  const mode = pool.provisioning.mode === 'external' ? checkExternal(pool) : checkPackage(pool, config);
+  return [
+    ...mode,
+    ...duplicates(pool.replicas.map((replica) => replica.id)).map((index) => ({
+      path: ['replicas', index, 'id'],
+      problem: `"${pool.replicas[index]?.id}" is the id of another replica of this pool already`,
+    })),
+    ...duplicates(pool.admission.priorities.map((entry) => entry.name)).map((index) => ({
+      path: ['admission', 'priorities', index, 'name'],
+      problem: `"${pool.admission.priorities[index]?.name}" is listed twice`,
+    })),
+  ];
+}
+
+const neverProvisioned =
+  'an external pool attaches to engines that run already, nothing is installed or started for it';
+
+function checkExternal(pool: PoolConfig): SemanticProblem[] {
+  const problems: SemanticProblem[] = [];
+  if (pool.provisioning.package.name !== undefined) {
+    problems.push({ path: ['provisioning', 'package', 'name'], problem: `must go: ${neverProvisioned}` });
+  }
+  if (pool.devices !== undefined) problems.push({ path: ['devices'], problem: `must go: ${neverProvisioned}` });
+  return problems;
+}
+
+function checkPackage(pool: PoolConfig, config: Config): SemanticProblem[] {
+  const problems: SemanticProblem[] = [];
+  if (pool.devices?.length === 0 && config.policy.gpu !== 'allowed-cpu') {
+    problems.push({
+      path: ['devices'],
+      problem: 'is empty, so the engine would run on the CPU: set policy.gpu to allowed-cpu, or list GPU indexes',
+    });
+  }
+  if (pool.provisioning.package.name === 'node-llama-cpp' && !config.policy.allow_package_installs) {
+    problems.push({
+      path: ['provisioning', 'package', 'name'],
+      problem:
+        'is installed from the npm registry: set policy.allow_package_installs to true, or name llama-server to use the one on PATH',
+    });
+  }
+  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(pool.model.ref)?.[1]?.toLowerCase();
+  if (scheme !== undefined && !['hf', 'file', 'https'].includes(scheme)) {
+    problems.push({ path: ['model', 'ref'], problem: `"${scheme}:" is not a known kind of model reference` });
+  }
+  return problems;
+}
+
+/** Indexes of the entries that repeat an earlier one. */
+function duplicates(values: readonly string[]): number[] {
+  return values.flatMap((value, index) => (values.indexOf(value) < index ? [index] : []));
+}
