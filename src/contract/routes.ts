@@ -1,0 +1,224 @@
+import { z } from 'zod';
+import type { ErrorCode } from './errors.js';
+import { endEvent, metricsEvent, startedEvent, taskError, tokenEvent } from './events.js';
+import { liveness, readiness } from './health.js';
+import { version } from './meta.js';
+import { pool, poolHealth, poolListQuery, poolPage, poolParams } from './pools.js';
+import { taskRequest } from './task-request.js';
+import { admission, task, taskEventsQuery, taskListQuery, taskPage, taskParams } from './task-response.js';
+
+/** What a route answers when it does what it was asked. */
+export interface RouteAnswer {
+  readonly status: 200 | 202 | 204;
+  readonly description: string;
+  readonly body:
+    | { readonly kind: 'json'; readonly schema: z.ZodType }
+    | { readonly kind: 'events'; readonly events: Readonly<Record<string, z.ZodType>> }
+    | { readonly kind: 'text' }
+    | { readonly kind: 'none' };
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** One route of the HTTP contract: the OpenAPI document is made of these, and a test holds them against what the server serves. */
+export interface RouteContract {
+  readonly operationId: string;
+  readonly method: 'get' | 'post' | 'delete';
+  /** With parameters as `{name}`. */
+  readonly path: string;
+  readonly tag: 'tasks' | 'pools' | 'meta' | 'operations';
+  readonly summary: string;
+  readonly description?: string;
+  readonly params?: z.ZodObject;
+  readonly query?: z.ZodObject;
+  readonly headers?: z.ZodObject;
+  readonly body?: z.ZodType;
+  readonly answers: readonly RouteAnswer[];
+  /** Codes beyond those any route may answer: a missing or wrong token, a store that is away, a fault of ours. */
+  readonly errors: readonly ErrorCode[];
+  /** Needs no token. */
+  readonly isOpen?: boolean;
+}
+
+const eventStream: RouteAnswer = {
+  status: 200,
+  description:
+    'The event log of the task as server-sent events: `started`, then `token` in order with `metrics` anywhere between, then exactly one of `end` and `error`. ' +
+    'Each frame has `id:` (a number that grows within the task), `event:` and one line of JSON as `data:`. Comment lines keep the connection alive.',
+  body: {
+    kind: 'events',
+    events: { started: startedEvent, token: tokenEvent, metrics: metricsEvent, end: endEvent, error: taskError },
+  },
+};
+
+const lastEventId = z.object({
+  'Last-Event-ID': z
+    .string()
+    .optional()
+    .describe('The `id` of the last frame that was read: the stream continues behind it.'),
+});
+
+const taskRoutes: readonly RouteContract[] = [
+  {
+    operationId: 'submitTask',
+    method: 'post',
+    path: '/v2/tasks',
+    tag: 'tasks',
+    summary: 'Submit a task',
+    description:
+      'A task that was accepted is kept: it reaches a terminal event whatever happens to any process. ' +
+      'Posting the same `task_id` and body again gives the same answer and queues nothing twice; the same `task_id` with another body is a CONFLICT. ' +
+      'With `Accept: text/event-stream` the answer is the event stream itself.',
+    body: taskRequest,
+    answers: [
+      {
+        status: 202,
+        description: 'Accepted. Follow `streams.sse` for the tokens.',
+        body: { kind: 'json', schema: admission },
+        headers: { Location: 'Path of the task.' },
+      },
+      { ...eventStream, headers: { Location: 'Path of the task.' } },
+    ],
+    errors: [
+      'INVALID_PARAMS',
+      'DEADLINE_UNMET',
+      'CONFLICT',
+      'PAYLOAD_TOO_LARGE',
+      'UNSUPPORTED_MEDIA_TYPE',
+      'ADMISSION_REJECT',
+      'POOL_UNREADY',
+      'POOL_UNAVAILABLE',
+    ],
+  },
+  {
+    operationId: 'listTasks',
+    method: 'get',
+    path: '/v2/tasks',
+    tag: 'tasks',
+    summary: 'List tasks, newest first',
+    query: taskListQuery,
+    answers: [{ status: 200, description: 'One page.', body: { kind: 'json', schema: taskPage } }],
+    errors: ['INVALID_PARAMS'],
+  },
+  {
+    operationId: 'getTask',
+    method: 'get',
+    path: '/v2/tasks/{id}',
+    tag: 'tasks',
+    summary: 'Read a task',
+    params: taskParams,
+    answers: [{ status: 200, description: 'The task.', body: { kind: 'json', schema: task } }],
+    errors: ['INVALID_PARAMS', 'NOT_FOUND'],
+  },
+  {
+    operationId: 'followTask',
+    method: 'get',
+    path: '/v2/tasks/{id}/events',
+    tag: 'tasks',
+    summary: 'Follow a task',
+    description:
+      'Any number of readers may follow a task, on any process, from the start or from `Last-Event-ID`; none sees a token twice or misses one. ' +
+      'A reader that goes away changes nothing unless the task asked for `on_disconnect: cancel`.',
+    params: taskParams,
+    query: taskEventsQuery,
+    headers: lastEventId,
+    answers: [eventStream],
+    errors: ['INVALID_PARAMS', 'NOT_FOUND'],
+  },
+  {
+    operationId: 'cancelTask',
+    method: 'post',
+    path: '/v2/tasks/{id}/cancel',
+    tag: 'tasks',
+    summary: 'Cancel a task',
+    description:
+      'Queued or running; again and again. Once this has answered, no token is appended any more. A task that finished before is left as it is.',
+    params: taskParams,
+    answers: [
+      {
+        status: 204,
+        description: 'No token comes after this.',
+        body: { kind: 'none' },
+        headers: { 'X-Last-Event-Id': 'The receipt: no reader ever sees a token with a greater event id.' },
+      },
+    ],
+    errors: ['INVALID_PARAMS', 'NOT_FOUND'],
+  },
+];
+
+const poolRoutes: readonly RouteContract[] = [
+  {
+    operationId: 'listPools',
+    method: 'get',
+    path: '/v2/pools',
+    tag: 'pools',
+    summary: 'List pools',
+    query: poolListQuery,
+    answers: [{ status: 200, description: 'One page.', body: { kind: 'json', schema: poolPage } }],
+    errors: ['INVALID_PARAMS'],
+  },
+  {
+    operationId: 'getPool',
+    method: 'get',
+    path: '/v2/pools/{id}',
+    tag: 'pools',
+    summary: 'Read a pool: what was configured and how it lives',
+    params: poolParams,
+    answers: [{ status: 200, description: 'The pool with its replicas.', body: { kind: 'json', schema: pool } }],
+    errors: ['INVALID_PARAMS', 'NOT_FOUND'],
+  },
+  {
+    operationId: 'getPoolHealth',
+    method: 'get',
+    path: '/v2/pools/{id}/health',
+    tag: 'pools',
+    summary: 'Read the health of a pool',
+    params: poolParams,
+    answers: [{ status: 200, description: 'The live state.', body: { kind: 'json', schema: poolHealth } }],
+    errors: ['INVALID_PARAMS', 'NOT_FOUND'],
+  },
+];
+
+const otherRoutes: readonly RouteContract[] = [
+  {
+    operationId: 'getVersion',
+    method: 'get',
+    path: '/v2/meta/version',
+    tag: 'meta',
+    summary: 'Read the version of this server',
+    answers: [{ status: 200, description: 'The version.', body: { kind: 'json', schema: version } }],
+    errors: [],
+  },
+  {
+    operationId: 'getLiveness',
+    method: 'get',
+    path: '/healthz',
+    tag: 'operations',
+    summary: 'Whether this process runs',
+    answers: [{ status: 200, description: 'It runs.', body: { kind: 'json', schema: liveness } }],
+    errors: [],
+    isOpen: true,
+  },
+  {
+    operationId: 'getReadiness',
+    method: 'get',
+    path: '/readyz',
+    tag: 'operations',
+    summary: 'Whether this process can work',
+    description: 'Asks Postgres, Redis and the queues. UNAVAILABLE has one detail for each that does not answer.',
+    answers: [{ status: 200, description: 'All answer.', body: { kind: 'json', schema: readiness } }],
+    errors: [],
+    isOpen: true,
+  },
+  {
+    operationId: 'getMetrics',
+    method: 'get',
+    path: '/metrics',
+    tag: 'operations',
+    summary: 'Read the metrics in Prometheus text',
+    answers: [{ status: 200, description: 'Metrics.', body: { kind: 'text' } }],
+    errors: [],
+  },
+];
+
+/** Every route of the HTTP contract. */
+export const routes: readonly RouteContract[] = [...taskRoutes, ...poolRoutes, ...otherRoutes];

@@ -1,0 +1,80 @@
+import type { Socket } from 'node:net';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import type { FastifyInstance, FastifyServerOptions } from 'fastify';
+import { addAuthHook, authPolicyOf } from '../auth/auth-hook.js';
+import type { AppConfig } from '../config/app-config.js';
+import { invalidParams } from '../errors/app-error.js';
+import { newUuid } from '../ids/uuid.js';
+import type { Log } from '../observability/logger.js';
+import { correlationHeader, correlationIdOf } from './correlation.js';
+import { errorResponse, sendError } from './error-envelope.js';
+import { acceptJsonOnly } from './json-body.js';
+import { toAppError } from './to-app-error.js';
+
+/** Fastify as every process of ours listens with it: correlation ids, the token check, JSON only, errors in the envelope. */
+export function createHttpAdapter(config: AppConfig, log: Log): FastifyAdapter {
+  const options: FastifyServerOptions & { skipMiddie: boolean } = {
+    bodyLimit: config.server.body_limit_bytes,
+    genReqId: correlationIdOf,
+    logger: false,
+    // While closing, requests on open connections are still answered by their handlers.
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: 2048 },
+    // Nest middleware is not used here, and its runner would cost every request.
+    skipMiddie: true,
+    frameworkErrors: (error, request, reply) => {
+      reply.raw.setHeader(correlationHeader, request.id);
+      sendError(reply, toAppError(error));
+    },
+    clientErrorHandler: (error, socket) => refuseConnection(error, socket as Socket),
+  };
+  const adapter = new FastifyAdapter(options);
+  // Runs before all other hooks. Set on the raw response, the header also reaches hijacked streams.
+  adapter.setOnRequestHook(
+    (request: { id: string }, reply: { raw: { setHeader(name: string, value: string): void } }, done: () => void) => {
+      reply.raw.setHeader(correlationHeader, request.id);
+      done();
+    },
+  );
+  const fastify = adapter.getInstance() as unknown as FastifyInstance;
+  addAuthHook(fastify, authPolicyOf(config), (reply, error) => sendError(reply, error));
+  acceptJsonOnly(fastify);
+  if (log.isLevelEnabled('debug')) addRequestLog(fastify, log);
+  return adapter;
+}
+
+/** One line a request. The route, not the URL: query strings and ids of others stay out of the log. */
+function addRequestLog(fastify: FastifyInstance, log: Log): void {
+  fastify.addHook('onResponse', (request, reply, done) => {
+    log.debug(
+      {
+        correlation_id: request.id,
+        method: request.method,
+        route: request.routeOptions.url ?? null,
+        status: reply.statusCode,
+        duration_ms: Math.round(reply.elapsedTime * 10) / 10,
+        identity: request.identity,
+      },
+      'request',
+    );
+    done();
+  });
+}
+
+/** Answers bytes that are no HTTP request, before any routing. */
+function refuseConnection(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const problem =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? { field: 'header', problem: 'the headers are too large' }
+      : {
+          field: 'request',
+          problem: error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'took too long to arrive' : 'is not valid HTTP',
+        };
+  const { headers, body } = errorResponse(invalidParams([problem]), newUuid());
+  const head = Object.entries({ ...headers, 'Content-Length': Buffer.byteLength(body), Connection: 'close' });
+  socket.end(`HTTP/1.1 400 Bad Request\r\n${head.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${body}`);
+}
