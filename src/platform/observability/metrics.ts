@@ -1,0 +1,156 @@
+import { Counter, Gauge, Histogram, register } from 'prom-client';
+import type { ErrorCode } from '../../contract/errors.js';
+import type { Priority } from '../../contract/common.js';
+
+/** The engine process work is counted for. What is not known yet counts as `none` or `unknown`, so that series stay few. */
+export interface ReplicaLabels {
+  readonly engine: string;
+  readonly engineVersion: string | null;
+  readonly poolId: string;
+  readonly replicaId: string | null;
+}
+
+export type PoolLabels = Omit<ReplicaLabels, 'replicaId'> & { readonly priority: Priority };
+
+/** Why a task was canceled: by the cancel endpoint, by a reader that went away, or by its deadline. */
+export type CancelReason = 'client' | 'disconnect' | 'deadline';
+
+const replicaLabels = ['engine', 'engine_version', 'pool_id', 'replica_id'] as const;
+const poolLabels = ['engine', 'engine_version', 'pool_id', 'priority'] as const;
+
+/** Two applications in one process count into the same series. */
+function counter<Label extends string>(name: string, help: string, labelNames: readonly Label[]): Counter<Label> {
+  return (register.getSingleMetric(name) as Counter<Label> | undefined) ?? new Counter({ name, help, labelNames });
+}
+
+function gauge<Label extends string>(name: string, help: string, labelNames: readonly Label[]): Gauge<Label> {
+  return (register.getSingleMetric(name) as Gauge<Label> | undefined) ?? new Gauge({ name, help, labelNames });
+}
+
+function histogram(name: string, help: string, buckets: number[]): Histogram<(typeof poolLabels)[number]> {
+  type Latency = Histogram<(typeof poolLabels)[number]>;
+  const known = register.getSingleMetric(name) as Latency | undefined;
+  return known ?? new Histogram({ name, help, labelNames: poolLabels, buckets });
+}
+
+function byReplica(labels: ReplicaLabels) {
+  return {
+    engine: labels.engine,
+    engine_version: labels.engineVersion ?? 'unknown',
+    pool_id: labels.poolId,
+    replica_id: labels.replicaId ?? 'none',
+  };
+}
+
+function byPool(labels: PoolLabels) {
+  return {
+    engine: labels.engine,
+    engine_version: labels.engineVersion ?? 'unknown',
+    pool_id: labels.poolId,
+    priority: labels.priority,
+  };
+}
+
+/** The metrics of the contract (names, types, labels and buckets are promised to dashboards), each behind a method that says when to call it. */
+export class Metrics {
+  private readonly enqueued = counter('tasks_enqueued_total', 'Tasks accepted into a queue.', [
+    ...replicaLabels,
+    'priority',
+  ]);
+  private readonly started = counter('tasks_started_total', 'Tasks a worker began.', [...replicaLabels, 'priority']);
+  private readonly canceled = counter('tasks_canceled_total', 'Tasks canceled.', [...replicaLabels, 'reason']);
+  private readonly rejected = counter('tasks_rejected_total', 'Requests for a task that were refused.', [
+    'engine',
+    'reason',
+  ]);
+  private readonly inTokens = counter('tokens_in_total', 'Prompt tokens of ended tasks.', replicaLabels);
+  private readonly outTokens = counter('tokens_out_total', 'Generated tokens of ended tasks.', replicaLabels);
+  private readonly backpressure = counter('admission_backpressure_events_total', 'Times a full queue pushed back.', [
+    'engine',
+    'policy',
+  ]);
+  private readonly decisions = counter('placement_decisions_total', 'Placement decisions.', [
+    'outcome',
+    'pinned',
+    'fallback',
+  ]);
+  private readonly depth = gauge('queue_depth', 'Waiting tasks.', poolLabels);
+  private readonly leases = gauge('active_leases', 'Tasks that hold a slot.', ['pool_id']);
+  private readonly ready = gauge('pool_ready', 'Whether the pool takes work: 1 or 0.', ['pool_id']);
+  private readonly considered = gauge(
+    'placement_candidates_considered',
+    'Pools looked at by the last placement decision.',
+    [],
+  );
+  private readonly firstToken = histogram(
+    'latency_first_token_ms',
+    'Milliseconds from the start of a task to its first token.',
+    [50, 100, 150, 200, 300, 500, 750, 1000, 1500, 2000, 3000],
+  );
+  private readonly decode = histogram(
+    'latency_decode_ms',
+    'Milliseconds from the first to the last token.',
+    [250, 500, 1000, 1500, 2000, 3000, 4000, 6000, 8000, 12_000],
+  );
+
+  /** A task was accepted; the replica is not chosen yet, so `replica_id` is `none`. */
+  taskEnqueued(labels: Omit<ReplicaLabels, 'replicaId'>, priority: Priority): void {
+    this.enqueued.inc({ ...byReplica({ ...labels, replicaId: null }), priority });
+  }
+
+  /** A worker leased a replica for a task. */
+  taskStarted(labels: ReplicaLabels, priority: Priority): void {
+    this.started.inc({ ...byReplica(labels), priority });
+  }
+
+  taskCanceled(labels: ReplicaLabels, reason: CancelReason): void {
+    this.canceled.inc({ ...byReplica(labels), reason });
+  }
+
+  /** A submit was refused; `engine` is null while no pool was chosen. */
+  taskRejected(engine: string | null, reason: ErrorCode): void {
+    this.rejected.inc({ engine: engine ?? 'none', reason });
+  }
+
+  /** A task ended: what the engine counted. Called once a task, never per token. */
+  tokensCounted(labels: ReplicaLabels, tokensIn: number, tokensOut: number): void {
+    const values = byReplica(labels);
+    this.inTokens.inc(values, tokensIn);
+    this.outTokens.inc(values, tokensOut);
+  }
+
+  backpressureEvent(engine: string, policy: string): void {
+    this.backpressure.inc({ engine, policy });
+  }
+
+  placementDecided(decision: {
+    readonly outcome: 'assigned' | 'none';
+    readonly pinned: boolean;
+    readonly fallback: boolean;
+    readonly candidates: number;
+  }): void {
+    const { outcome, pinned, fallback, candidates } = decision;
+    this.decisions.inc({ outcome, pinned: String(pinned), fallback: String(fallback) });
+    this.considered.set(candidates);
+  }
+
+  setQueueDepth(labels: PoolLabels, waiting: number): void {
+    this.depth.set(byPool(labels), waiting);
+  }
+
+  setActiveLeases(poolId: string, leases: number): void {
+    this.leases.set({ pool_id: poolId }, leases);
+  }
+
+  setPoolReady(poolId: string, isReady: boolean): void {
+    this.ready.set({ pool_id: poolId }, isReady ? 1 : 0);
+  }
+
+  firstTokenAfter(labels: PoolLabels, milliseconds: number): void {
+    this.firstToken.observe(byPool(labels), milliseconds);
+  }
+
+  decodedWithin(labels: PoolLabels, milliseconds: number): void {
+    this.decode.observe(byPool(labels), milliseconds);
+  }
+}
