@@ -1,0 +1,109 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { EngineAdapter, EngineEndpoint, EngineHealth, EngineProps } from '../../engines/engine-adapter.port.js';
+import type { EngineLog } from './engine-log.js';
+import { exitText, type EngineProcess } from './engine-process.js';
+import { selfTest } from './self-test.js';
+import type { PackagePool, Patience } from './pool-settings.js';
+import { withinTime } from './within-time.js';
+
+/** The engine could not be started, or was lost. The message is for people. */
+export class EngineLostError extends Error {
+  override readonly name = 'EngineLostError';
+}
+
+/** One started engine from its first health check to its loss. */
+export class EngineWatch {
+  constructor(
+    private readonly engine: EngineProcess,
+    private readonly endpoint: EngineEndpoint,
+    private readonly tools: { readonly adapter: EngineAdapter; readonly log: EngineLog; readonly patience: Patience },
+    private readonly pool: PackagePool,
+  ) {}
+
+  /** Waits for health, then runs the self-test. Throws EngineLostError; returns what the engine says of itself. */
+  async untilReady(signal: AbortSignal): Promise<EngineProps> {
+    const { patience, adapter } = this.tools;
+    await this.bounded(patience.startMs, 'did not become healthy', signal, (within) => this.pollHealth(within));
+    await this.bounded(patience.selfTestMs, 'did not pass its self-test', signal, (within) =>
+      selfTest(adapter, this.endpoint, within),
+    );
+    return this.bounded(patience.selfTestMs, 'did not tell its properties', signal, (within) =>
+      adapter.props(this.endpoint, within),
+    );
+  }
+
+  /** Watches a ready engine; resolves when the signal comes, throws EngineLostError when the engine is lost. */
+  async untilLost(signal: AbortSignal): Promise<void> {
+    const { patience, log } = this.tools;
+    const { signal: gone, release } = this.endOfProcess(signal);
+    let failures = 0;
+    try {
+      while (!gone.aborted) {
+        const health = await this.health(gone);
+        if (gone.aborted) break;
+        failures = health.ready ? 0 : failures + 1;
+        if (failures >= patience.healthFailures)
+          throw new EngineLostError(
+            `The engine failed ${failures} health checks in a row (${health.detail ?? 'no detail'}).`,
+          );
+        await log.bound();
+        await delay(this.pool.health.intervalMs, undefined, { signal: gone }).catch(() => undefined);
+      }
+    } finally {
+      release();
+    }
+    if (!signal.aborted) throw await this.exitError('ended by itself');
+  }
+
+  private health(signal: AbortSignal): Promise<EngineHealth> {
+    return withinTime(this.pool.health.timeoutMs, signal, (within) => this.tools.adapter.health(this.endpoint, within));
+  }
+
+  private async pollHealth(within: AbortSignal): Promise<void> {
+    for (;;) {
+      const health = await this.health(within);
+      if (health.ready) return;
+      await delay(this.tools.patience.pollMs, undefined, { signal: within });
+    }
+  }
+
+  /** Runs a step that ends early when the engine exits, time is up, or we stop. */
+  private async bounded<Result>(
+    limitMs: number,
+    failure: string,
+    signal: AbortSignal,
+    step: (within: AbortSignal) => Promise<Result>,
+  ): Promise<Result> {
+    const { signal: gone, release } = this.endOfProcess(signal);
+    try {
+      return await withinTime(limitMs, gone, step);
+    } catch (cause) {
+      if (signal.aborted) throw cause;
+      if (gone.aborted) throw await this.exitError(failure);
+      const reason = cause instanceof Error && cause.name !== 'AbortError' ? cause.message : `${limitMs} ms are over`;
+      throw new EngineLostError(`The engine ${failure}: ${reason}${await this.logTail()}`, { cause });
+    } finally {
+      release();
+    }
+  }
+
+  /** Aborts with `signal`, or when the process is gone. */
+  private endOfProcess(signal: AbortSignal): { signal: AbortSignal; release: () => void } {
+    const controller = new AbortController();
+    void this.engine.exited.then(() => controller.abort());
+    const follow = (): void => controller.abort();
+    if (signal.aborted) controller.abort();
+    signal.addEventListener('abort', follow, { once: true });
+    return { signal: controller.signal, release: () => signal.removeEventListener('abort', follow) };
+  }
+
+  private async exitError(what: string): Promise<EngineLostError> {
+    const exit = await this.engine.exited;
+    return new EngineLostError(`The engine ${what}: ${exitText(exit)}${await this.logTail()}`);
+  }
+
+  private async logTail(): Promise<string> {
+    const tail = await this.tools.log.tail();
+    return `. Log: ${this.tools.log.path}${tail === '' ? '' : `\n${tail}`}`;
+  }
+}
