@@ -45,8 +45,9 @@ export class ChatReply implements GenerationListener {
       return;
     }
     this.begin();
-    this.sendChoice({}, this.finishReason);
-    if (this.options.includeUsage) {
+    const { includeUsage } = this.options;
+    this.sendChoice({}, this.finishReason, includeUsage ? {} : { timings: this.usage()['timings'] });
+    if (includeUsage) {
       this.stream.send(JSON.stringify({ ...this.envelope('chat.completion.chunk', []), ...this.usage() }));
     }
     this.stream.end('[DONE]');
@@ -67,9 +68,9 @@ export class ChatReply implements GenerationListener {
     this.sendChoice({ role: 'assistant', content: null }, null);
   }
 
-  private sendChoice(delta: Record<string, string | null>, finishReason: string | null): void {
+  private sendChoice(delta: Record<string, string | null>, finishReason: string | null, beside: object = {}): void {
     const choices = [{ finish_reason: finishReason, index: 0, delta }];
-    this.stream.send(JSON.stringify(this.envelope('chat.completion.chunk', choices)));
+    this.stream.send(JSON.stringify({ ...this.envelope('chat.completion.chunk', choices), ...beside }));
   }
 
   private envelope(object: string, choices: readonly unknown[]): Record<string, unknown> {

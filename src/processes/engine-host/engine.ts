@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { open, stat } from 'node:fs/promises';
 import { ApiError, invalidRequest } from './api-error.js';
 import type { EngineHostOptions } from './command-line.js';
+import { type ChatMessage } from './chat-request.js';
 import { type PromptPart, RANDOM_SEED, type SamplingParams } from './completion-request.js';
 import { convertJsonSchema } from './json-schema-grammar.js';
 import {
@@ -103,16 +104,24 @@ export class Engine {
     return Buffer.concat(tokens.map((token) => this.tokenText.spelledBytes(this.checkToken(token)))).toString();
   }
 
-  /** The prompt that a chat becomes. Refuses messages the model's template refuses. */
-  renderChat(messages: readonly unknown[]): string {
+  /**
+   * The prompt that a chat becomes; an assistant's message at its end is the beginning of the answer.
+   * Refuses messages the model's template refuses.
+   */
+  renderChat(messages: readonly ChatMessage[]): string {
     const { bosString, eosString, shouldPrependBosToken } = this.model.tokens;
+    const last = messages.at(-1);
+    const prefill = last?.role === 'assistant' ? last.content : undefined;
     try {
-      const renderer = new this.llama._bindings.AddonJinjaRenderer(this.chatTemplate);
-      const items = { messages, add_generation_prompt: true, bos_token: bosString ?? '', eos_token: eosString ?? '' };
-      const prompt = renderer.render(items);
+      const prompt = new this.llama._bindings.AddonJinjaRenderer(this.chatTemplate).render({
+        messages: prefill === undefined ? messages : messages.slice(0, -1),
+        add_generation_prompt: true,
+        bos_token: bosString ?? '',
+        eos_token: eosString ?? '',
+      });
       // The tokenizer adds the begin token itself.
       const isDoubled = shouldPrependBosToken && bosString !== null && bosString !== '' && prompt.startsWith(bosString);
-      return isDoubled ? prompt.slice(bosString.length) : prompt;
+      return (isDoubled ? prompt.slice(bosString.length) : prompt) + (prefill ?? '');
     } catch (error) {
       throw invalidRequest(`the chat template refused the messages: ${firstLine(error)}`);
     }
@@ -255,15 +264,13 @@ function contextPerSlot({ contextSize, slots }: EngineHostOptions, trainContext:
   return Math.min(padded, trainContext);
 }
 
+/** The native members are internal to the library: a version without them is refused rather than met at run time. */
 function requireNativeApi(llama: Llama, model: LlamaModel, context: NativeContext): void {
-  const needed: [unknown, string][] = [
-    [llama._bindings?.AddonSampler, 'AddonSampler'],
-    [llama._bindings?.AddonJinjaRenderer, 'AddonJinjaRenderer'],
-    [model._model?.getTokenString, 'getTokenString'],
-    [context?.addToBatch, 'addToBatch'],
-    [context?.decodeBatch, 'decodeBatch'],
-    [context?.sampleToken, 'sampleToken'],
+  const needed: [object, string[]][] = [
+    [llama._bindings ?? {}, ['AddonSampler', 'AddonJinjaRenderer']],
+    [model._model ?? {}, ['getTokenString', 'getTokenAttributes', 'getVocabularyType', 'isEogToken']],
+    [context ?? {}, ['initBatch', 'addToBatch', 'decodeBatch', 'sampleToken', 'disposeSequence']],
   ];
-  const missing = needed.filter(([member]) => typeof member !== 'function').map(([, name]) => name);
+  const missing = needed.flatMap(([owner, names]) => names.filter((name) => !(name in owner)));
   if (missing.length > 0) throw new Error(`this version of node-llama-cpp is not supported: no ${missing.join(', ')}`);
 }

@@ -86,7 +86,8 @@ export class Generation {
     const isOver = this.stopType !== 'none';
     const certain = isOver && stopWord === undefined ? text + this.stops.flush() : text;
     if (certain.includes('\n')) this.hasNewLine = true;
-    if (isOver || !this.utf8.isHolding) this.listener.token(certain, token);
+    // A generation cut off inside a character ends without its half.
+    if (certain !== '' || !this.utf8.isHolding) this.listener.token(certain, token);
     return isOver;
   }
 

@@ -32,8 +32,9 @@ async function start(options: EngineHostOptions): Promise<void> {
   );
   const address = await listen(server, options);
   const stop = (reason: string): void => void stopAll(server, reason);
-  process.once('SIGTERM', () => stop('SIGTERM'));
-  process.once('SIGINT', () => stop('SIGINT'));
+  // Not `once`: signal-exit, which the library brings, kills the process when it finds no listener but its own.
+  process.on('SIGTERM', () => stop('SIGTERM'));
+  process.on('SIGINT', () => stop('SIGINT'));
   if (options.exitWithParent) followParent(() => stop('parent gone'));
 
   const engine = await Engine.open(options, (message, fields) => log('info', message, fields));

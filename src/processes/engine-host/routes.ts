@@ -1,11 +1,12 @@
 import type { ServerResponse } from 'node:http';
 import { invalidRequest } from './api-error.js';
 import { ChatReply } from './chat-reply.js';
+import { parseChatRequest, parseMessages } from './chat-request.js';
 import { CompletionReply } from './completion-reply.js';
 import { parseCompletionRequest, parseRequestParams, type RequestParams } from './completion-request.js';
 import { type HostIdentity, modelsDocument, propsDocument, slotDocument } from './documents.js';
 import type { Engine } from './engine.js';
-import { booleanField, isJsonObject, type JsonObject, parseJsonObject, stringField, wrongType } from './fields.js';
+import { booleanField, type JsonObject, parseJsonObject, stringField, wrongType } from './fields.js';
 import { Generation, type GenerationListener } from './generation.js';
 import type { Metrics } from './metrics.js';
 import { sendJson } from './reply.js';
@@ -107,7 +108,7 @@ export class Routes {
   }
 
   private applyTemplate(body: JsonObject, response: ServerResponse): void {
-    sendJson(response, { prompt: this.engine.renderChat(messagesOf(body)) });
+    sendJson(response, { prompt: this.engine.renderChat(parseMessages(body)) });
   }
 
   private async completion(body: JsonObject, response: ServerResponse): Promise<void> {
@@ -123,14 +124,13 @@ export class Routes {
   }
 
   private async chat(body: JsonObject, response: ServerResponse): Promise<void> {
-    const params = parseRequestParams(withResponseFormat(body));
-    const tokens = this.engine.tokenizePrompt([this.engine.renderChat(messagesOf(body))]);
-    const streamOptions = body['stream_options'];
+    const { messages, params, includeUsage } = parseChatRequest(body);
+    const tokens = this.engine.tokenizePrompt([this.engine.renderChat(messages)]);
     const reply = new ChatReply(response, {
       modelName: this.identity.modelName,
       buildInfo: this.identity.buildInfo,
       isStream: params.isStream,
-      includeUsage: isJsonObject(streamOptions) && streamOptions['include_usage'] === true,
+      includeUsage,
     });
     await this.generate(tokens, params, reply, response);
   }
@@ -155,20 +155,4 @@ export class Routes {
     });
     this.scheduler.submit(generation);
   }
-}
-
-function messagesOf(body: JsonObject): unknown[] {
-  const messages = body['messages'];
-  if (messages === undefined) throw invalidRequest("'messages' is required");
-  if (!Array.isArray(messages)) throw invalidRequest("Expected 'messages' to be an array");
-  return messages;
-}
-
-/** OpenAI's `response_format` and `max_completion_tokens`, in llama-server's own fields. */
-function withResponseFormat(body: JsonObject): JsonObject {
-  const maxTokens = body['max_completion_tokens'] ?? body['max_tokens'];
-  const format = body['response_format'];
-  const schema =
-    isJsonObject(format) && isJsonObject(format['json_schema']) ? format['json_schema']['schema'] : undefined;
-  return { ...body, max_tokens: maxTokens, ...(schema === undefined ? {} : { json_schema: schema }) };
 }
