@@ -70,7 +70,7 @@ export function spawnHelper(script, args) {
   const path = fileURLToPath(new URL(script, import.meta.url));
   const child = spawn(process.execPath, [path, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = readline.createInterface({ input: child.stdout });
-  const exited = once(child, 'exit');
+  const exited = once(child, 'close'); // unlike 'exit', after the last line of stdout
   const stop = async () => {
     child.stdin.destroy();
     await Promise.race([exited, sleep(2000)]);
