@@ -17,7 +17,7 @@ for (const [path, document] of Object.entries(documents)) {
   if (!process.argv.includes('--check')) writeFileSync(new URL(path, root), text);
   else if (textOf(path) !== text) {
     stale = true;
-    console.error(`${path} is stale: run "npm run openapi" and commit the result.`);
+    process.stderr.write(`${path} is stale: run "npm run openapi" and commit the result.\n`);
   }
 }
 process.exitCode = stale ? 1 : 0;

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { invalidParams } from '../errors/app-error.js';
+import { type AppError, invalidParams } from '../errors/app-error.js';
 import { unstorable } from './storable.js';
 
 /**
@@ -8,36 +8,32 @@ import { unstorable } from './storable.js';
  * `__proto__` keys, bytes that are not UTF-8 and what cannot be stored are refused here, for every route.
  */
 export function acceptJsonOnly(fastify: FastifyInstance): void {
-  const parse = fastify.getDefaultJsonParser('error', 'error');
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser(
     'application/json',
     { parseAs: 'buffer' },
-    (request: FastifyRequest, body: Buffer, done) => {
-      if (body.length === 0) {
-        done(null, undefined);
-        return;
-      }
-      if (!isUtf8(body)) {
-        done(invalidParams([{ field: 'body', problem: 'is not UTF-8' }]), undefined);
-        return;
-      }
-      void parse(request, body.toString('utf8'), (error: Error | null, value?: unknown) => {
-        if (error !== null) {
-          done(invalidParams([{ field: 'body', problem: reasonOf(error) }]), undefined);
-          return;
-        }
-        const detail = unstorable(value);
-        if (detail === null) done(null, value);
-        else done(invalidParams([detail]), undefined);
-      });
+    (_request: FastifyRequest, body: Buffer, done) => {
+      const parsed = parseJson(body);
+      if (parsed instanceof Error) done(parsed, undefined);
+      else done(null, parsed.value);
     },
   );
 }
 
+function parseJson(body: Buffer): { readonly value: unknown } | AppError {
+  if (body.length === 0) return { value: undefined };
+  if (!isUtf8(body)) return invalidParams([{ field: 'body', problem: 'is not UTF-8' }]);
+  try {
+    const value: unknown = JSON.parse(body.toString('utf8'));
+    const detail = unstorable(value);
+    return detail === null ? { value } : invalidParams([detail]);
+  } catch (error) {
+    return invalidParams([{ field: 'body', problem: reasonOf(error) }]);
+  }
+}
+
 /** V8's messages quote the text around the fault, which may be a prompt: keep the place, drop the quote. */
-function reasonOf(error: Error): string {
-  if (error.message.includes('prototype')) return 'holds a forbidden key ("__proto__" or "constructor.prototype")';
-  const place = /position (\d+)/.exec(error.message)?.[1];
+function reasonOf(error: unknown): string {
+  const place = error instanceof Error ? /position (\d+)/.exec(error.message)?.[1] : undefined;
   return place === undefined ? 'is not valid JSON' : `is not valid JSON: see character ${place}`;
 }

@@ -4,8 +4,8 @@ import type { ErrorDetail } from '../../contract/errors.js';
 const deepest = 100;
 
 /**
- * What no store of ours can keep, or null: NUL characters (Postgres text refuses them), half surrogate pairs (jsonb refuses them) and nesting
- * without measure. Found here, it is the client's 400 with the field's name; found later, it would be our 500.
+ * What nothing behind the door may get, or null: NUL characters (Postgres text refuses them), half surrogate pairs (jsonb refuses them),
+ * nesting without measure, and `__proto__`. Found here, it is the client's 400 with the field's name; found later, it would be our 500.
  */
 export function unstorable(value: unknown): ErrorDetail | null {
   const found = search(value, 0);
@@ -37,6 +37,8 @@ function searchItems(items: readonly unknown[], depth: number): Found | null {
 
 function searchEntries(value: object, depth: number): Found | null {
   for (const [key, child] of Object.entries(value)) {
+    // JSON.parse makes it an ordinary key; the first copy onto another object would replace that object's prototype.
+    if (key === '__proto__') return { path: [key], problem: 'is a forbidden key' };
     const found = searchText(key) ?? search(child, depth + 1);
     if (found !== null) return within(found, clean(key));
   }

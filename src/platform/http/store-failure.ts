@@ -1,10 +1,8 @@
-/** Codes of Node's sockets, of ioredis, of Prisma and of Postgres that say: the store is not reachable now, ask again later. */
-const codes: ReadonlySet<string> = new Set([
-  ...['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'],
-  ...['P1001', 'P1002', 'P1008', 'P1017', 'P2024', 'P2037'],
-  // Postgres: shutting down, crashed, starting up, too many connections, disk full, read-only while recovering.
-  ...['57P01', '57P02', '57P03', '53300', '53100', '25006'],
-]);
+const socketCodes = 'ECONNREFUSED ECONNRESET EPIPE ETIMEDOUT ENOTFOUND EAI_AGAIN EHOSTUNREACH ENETUNREACH';
+const prismaCodes = 'P1001 P1002 P1008 P1017 P2024 P2037';
+/** Shutting down, crashed, starting up, too many connections, disk full, read-only while recovering. */
+const postgresCodes = '57P01 57P02 57P03 53300 53100 25006';
+const codes: ReadonlySet<string> = new Set(`${socketCodes} ${prismaCodes} ${postgresCodes}`.split(' '));
 
 const messages =
   /^Connection is closed|enableOfflineQueue|Connection terminated|timeout exceeded when trying to connect|^(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|MISCONF|OOM|BUSY|NOREPLICAS)\b|Command timed out|client is closing|Client has encountered a connection error/;

@@ -12,6 +12,11 @@ export function pinoPretty(color: boolean): DestinationStream {
     ignore: 'pid,hostname,human,role,session_id,engine,engine_version,identity,context',
     hideObject: false,
     singleLine: true,
-    messageFormat: (log: LogRecord, messageKey: string) => String(log['human'] ?? log[messageKey] ?? ''),
+    messageFormat: (log: LogRecord, messageKey: string) =>
+      sentenceOf(log['human']) ?? sentenceOf(log[messageKey]) ?? '',
   });
+}
+
+function sentenceOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
 }

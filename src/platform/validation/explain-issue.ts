@@ -35,22 +35,21 @@ const explainer = { error: (issue: z.core.$ZodRawIssue): string => explain(issue
 function explain(issue: z.core.$ZodRawIssue): string {
   // The keys known at this place ride in the message: the raw issue alone knows the schema it came from.
   if (issue.code === 'unrecognized_keys') return knownKeys(issue.inst).join('\n');
-  if (issue.input === undefined && (issue.code === 'invalid_type' || issue.code === 'invalid_value'))
-    return 'is required';
-  switch (issue.code) {
-    case 'invalid_type':
-      return `must be ${typeWords[issue.expected] ?? issue.expected}`;
-    case 'invalid_value':
-      return issue.values.length === 1 ? `must be ${quoted(issue.values)}` : `must be one of ${quoted(issue.values)}`;
-    case 'invalid_format':
-      return formatWords[issue.format] ?? `must be a valid ${issue.format}`;
-    case 'too_small':
-      return tooSmall(issue);
-    case 'too_big':
-      return tooBig(issue);
-    default:
-      return issue.message ?? 'is not valid';
-  }
+  if (issue.code === 'invalid_type') return issue.input === undefined ? 'is required' : mustBe(issue.expected);
+  if (issue.code === 'invalid_value') return issue.input === undefined ? 'is required' : mustBeOneOf(issue.values);
+  if (issue.code === 'invalid_format') return formatWords[issue.format] ?? `must be a valid ${issue.format}`;
+  if (issue.code === 'too_small') return tooSmall(issue);
+  if (issue.code === 'too_big') return tooBig(issue);
+  return issue.message ?? 'is not valid';
+}
+
+function mustBe(type: string): string {
+  return `must be ${typeWords[type] ?? type}`;
+}
+
+function mustBeOneOf(values: readonly unknown[]): string {
+  const list = values.map((value) => JSON.stringify(value)).join(', ');
+  return values.length === 1 ? `must be ${list}` : `must be one of ${list}`;
 }
 
 const typeWords: Readonly<Record<string, string>> = {
@@ -68,10 +67,6 @@ const formatWords: Readonly<Record<string, string>> = {
   uuid: 'must be a UUID',
   url: 'must be an http:// or https:// URL',
 };
-
-function quoted(values: readonly unknown[]): string {
-  return values.map((value) => JSON.stringify(value)).join(', ');
-}
 
 function tooSmall(issue: z.core.$ZodRawIssue<z.core.$ZodIssueTooSmall>): string {
   if (issue.origin === 'string')
