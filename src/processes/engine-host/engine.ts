@@ -257,7 +257,10 @@ async function createContext(
   }
 }
 
-/** As llama-server shares its context: evenly, padded, and never beyond what the model was trained for. */
+/**
+ * As llama-server shares its context: evenly, padded, and never beyond what the model was trained for.
+ * Without a size the slots share one training context; llama-server would give each a whole one and count on memory.
+ */
 function contextPerSlot({ contextSize, slots }: EngineHostOptions, trainContext: number): number {
   const share = (contextSize === 0 ? trainContext : contextSize) / slots;
   const padded = Math.ceil(share / CONTEXT_PADDING) * CONTEXT_PADDING;

@@ -13,6 +13,8 @@ const KEEP_ALIVE_MS = 65_000;
  */
 export function createHttpServer(routes: () => Routes | undefined, onBug: (error: unknown) => void): Server {
   const server = createServer((request, response) => {
+    // A write that crosses the client's leaving fails here; the leaving itself is seen by `close`.
+    response.on('error', () => undefined);
     void answer(request, response, routes()).catch((error: unknown) => {
       if (!(error instanceof ApiError)) onBug(error);
       sendError(response, error);
