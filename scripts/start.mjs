@@ -1,4 +1,6 @@
 // npm start: set-up, then the server in this very process, so that signals, exit code and terminal need no forwarding.
+// (`exec` in package.json takes away the shell between npm and us, which would swallow a SIGTERM. After a Ctrl-C we get
+// SIGINT twice: from the terminal and from npm.)
 
 import './require-node.mjs';
 
