@@ -47,11 +47,19 @@ function checkLine(check) {
   return `  ${check.isMet ? '✓' : '✗'} ${check.label}: ${decimals(check.value, digits)} ${check.unit} (${target}${anchor})`;
 }
 
+/** On a busy machine a missed target says nothing, and a met one little. */
+function noiseOf(rows) {
+  const busiest = Math.max(0, ...rows.map((row) => row.neighbourCores));
+  return busiest > 0.15
+    ? [`  ! others used up to ${Math.round(busiest * 100)} % of a core meanwhile: measure again`]
+    : [];
+}
+
 /** One scenario's outcome as lines of text. */
 export function describe({ title, rows, checks, facts = [] }) {
   const table = rows.length > 0 ? tableOf(rows) : [];
   const notes = facts.map((fact) => `  ${fact}`);
-  return ['', title, ...table, ...rows.flatMap(failuresOf), ...notes, ...checks.map(checkLine)];
+  return ['', title, ...table, ...rows.flatMap(failuresOf), ...notes, ...checks.map(checkLine), ...noiseOf(rows)];
 }
 
 /** Keeps the whole run as JSON. @returns the path */
