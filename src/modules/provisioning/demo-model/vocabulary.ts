@@ -42,7 +42,7 @@ export function demoVocabulary(): VocabularyEntry[] {
   }
 
   const words = new Set(WORDS.map((word) => SPACE + word));
-  const pieces = new Set([SPACE, ...'abcdefghijklmnopqrstuvwxyz', ...PUNCTUATION]);
+  const pieces = new Set([SPACE, ...'abcdefghijklmnopqrstuvwxyz'.split(''), ...PUNCTUATION]);
   for (const word of words) {
     for (let length = 2; length <= word.length; length += 1) pieces.add(word.slice(0, length));
   }
