@@ -141,7 +141,7 @@ const taskRoutes: readonly RouteContract[] = [
         headers: { 'X-Last-Event-Id': 'The receipt: no reader ever sees a token with a greater event id.' },
       },
     ],
-    errors: ['INVALID_PARAMS', 'NOT_FOUND'],
+    errors: ['INVALID_PARAMS', 'NOT_FOUND', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'],
   },
 ];
 

@@ -1,5 +1,5 @@
 import { pino, type DestinationStream, type Logger } from 'pino';
-import { pinoPretty, type LogRecord } from './pretty.js';
+import { pinoPretty } from './pretty.js';
 
 /** The log of the process, or a child of it with fields of its own. */
 export type Log = Logger;
@@ -71,16 +71,15 @@ export function createLog(options: LogOptions): Log {
   return pino(settings, pino.destination({ dest: 1, sync: false, minLength: 4096, periodicFlush: 100 }));
 }
 
-/** URLs in error messages of drivers may hold the password they connected with. */
+/** URLs in error messages of drivers may hold the password they connected with. Pino joins the causes into message and stack. */
 function serializeError(error: unknown): unknown {
   if (!(error instanceof Error)) return typeof error === 'string' ? withoutPasswords(error) : error;
-  const { type, message, stack, code, cause } = pino.stdSerializers.err(error) as unknown as Record<string, unknown>;
+  const { type, message, stack, code } = pino.stdSerializers.err(error) as unknown as Record<string, unknown>;
   return {
     type,
     message: withoutPasswords(String(message)),
     ...(code === undefined ? {} : { code }),
     stack: withoutPasswords(String(stack)),
-    ...(cause === undefined ? {} : { cause: serializeError(cause) }),
   };
 }
 
@@ -92,5 +91,3 @@ function withoutPasswords(text: string): string {
 export function narrate(log: Log, event: string, human: string, fields: LogFields): void {
   log.info({ ...fields, human }, event);
 }
-
-export type { LogRecord };

@@ -1,7 +1,7 @@
 import type { DestinationStream } from 'pino';
 import pretty from 'pino-pretty';
 
-export type LogRecord = Readonly<Record<string, unknown>>;
+type LogRecord = Readonly<Record<string, unknown>>;
 
 /** One readable line an event on a terminal: the sentence for people where there is one. Fields stay out of sight, except ids to grep by. */
 export function pinoPretty(color: boolean): DestinationStream {
