@@ -13,7 +13,6 @@ const store =
     : await startLocalRedis({ dataDir, log, allowInstall: false, searchPath: env.PATH ?? '' });
 
 process.stdout.write(`${JSON.stringify({ url: store.url, attached: store.attached })}\n`);
-process.stdin.once('data', async () => {
-  await store.stop();
-  process.exit(0);
+process.stdin.once('data', () => {
+  void store.stop().then(() => process.exit(0));
 });

@@ -18,6 +18,7 @@ import {
   realDirectory,
   type StoreKind,
 } from './local-store.js';
+import { commandLineOf } from './process-identity.js';
 import { choosePostgresAccount, type PostgresAccount } from './postgres-account.js';
 import { findPostgresBinaries, type PostgresBinaries } from './postgres-binaries.js';
 import type { LocalStoreLog, ProgressListener } from './progress.js';
@@ -104,6 +105,7 @@ export class EmbeddedPostgres implements StoreKind {
     if (this.ready === undefined) throw new Error('prepare comes before launch');
     const portFile = join(this.directory, 'port');
     let port = await rememberedPort(portFile);
+    await this.removeMisleadingLock();
     for (let attempt = 1; ; attempt += 1) {
       const { path, size } = await rotatedLog(this.logFile);
       const server = await this.spawnServer(port, path);
@@ -178,6 +180,17 @@ export class EmbeddedPostgres implements StoreKind {
       `${this.cluster} was written by Postgres ${found || '(unknown)'}, the one installed here is ${expected}. ` +
         'Dump it with the old version and restore it into a server of yours (DATABASE_URL), or move the data away to start anew.',
     );
+  }
+
+  /**
+   * After a crash of the whole machine or container the lock may name a pid that someone else has now, and Postgres
+   * would wait for that one for ever. A lock of a pid that nobody has it clears away itself.
+   */
+  private async removeMisleadingLock(): Promise<void> {
+    const lock = join(this.cluster, 'postmaster.pid');
+    const pid = Number.parseInt(await readFile(lock, 'utf8').catch(() => ''), 10);
+    const commandLine = pid > 0 ? await commandLineOf(pid) : undefined;
+    if (commandLine !== undefined && !(await this.isOurServer(commandLine))) await rm(lock, { force: true });
   }
 
   private spawnServer(port: number, logFile: string): Promise<GuardedServer> {

@@ -56,6 +56,26 @@ describe('the local Postgres', () => {
     await expect(startEmbeddedPostgres({ dataDir, log })).rejects.toThrow(/written by Postgres 17.*DATABASE_URL/);
   });
 
+  it('starts although a lock from before a reboot names the pid of another program', async () => {
+    const first = await startEmbeddedPostgres({ dataDir, log });
+    await first.stop();
+    const lock = [
+      process.pid,
+      join(dataDir, 'postgres', 'data'),
+      '1700000000',
+      '5432',
+      '',
+      '127.0.0.1',
+      '',
+      'ready',
+      '',
+    ];
+    await writeFile(join(dataDir, 'postgres', 'data', 'postmaster.pid'), lock.join('\n'));
+    const second = await startEmbeddedPostgres({ dataDir, log });
+    expect(second.url).toBe(first.url);
+    await second.stop();
+  });
+
   it('says where the log is when the server does not start', async () => {
     const broken = { log_min_messages: 'nonsense' };
     await expect(startEmbeddedPostgres({ dataDir, log, settings: broken })).rejects.toThrow(
