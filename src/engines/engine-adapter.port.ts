@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../contract/errors.js';
+import type { EngineId } from '../contract/common.js';
 import type { Sampling } from '../contract/task-request.js';
 
 /** Where a replica of a pool is reached, and how patiently. */
@@ -49,34 +50,30 @@ export class EngineError extends Error {
  */
 export interface EngineSink {
   onToken(text: string): void;
+  /** Tokens of the prompt, as soon as the engine says; at most once, before the first token. */
+  onPrompt(tokensIn: number): void;
   onEnd(usage: EngineUsage): void;
   onError(error: EngineError): void;
 }
 
-/** What an engine says of itself. */
-export interface EngineProps {
-  readonly engineVersion: string | null;
-  /** Context of one sequence, in tokens. */
-  readonly ctxMax: number | null;
-  readonly slots: number | null;
-  readonly modelName: string | null;
+/** Holds back an engine whose tokens can't be stored as fast as they come. */
+export interface EngineStream {
+  pause(): void;
+  resume(): void;
 }
 
-export type EngineHealth = { readonly live: boolean; readonly ready: boolean; readonly detail: string | null };
+/** The adapters a process has plugged in, by engine. */
+export type EngineAdapters = ReadonlyMap<EngineId, EngineAdapter>;
 
 /**
  * One engine's dialect behind the words every room shares. An adapter holds no task state: it may be asked from many tasks at once.
- * Deliberately not here: choosing a replica, retries after the first byte, fencing, and everything about queues.
+ * Deliberately not here: whether an engine is fit (engine-probe.ts), choosing a replica, retries after the first byte, fencing, and everything about queues.
  */
 export interface EngineAdapter {
-  readonly engine: string;
-  /** Whether the engine answers and takes work; never throws. */
-  health(endpoint: EngineEndpoint, signal: AbortSignal): Promise<EngineHealth>;
-  /** What the engine serves; throws EngineError when it can't be asked. */
-  props(endpoint: EngineEndpoint, signal: AbortSignal): Promise<EngineProps>;
+  readonly engine: EngineId;
   /**
    * Starts decoding; the sink hears of everything, also of failures. Aborting the signal closes the engine's connection, which makes the
    * engine stop and free the slot.
    */
-  submit(endpoint: EngineEndpoint, request: EngineRequest, sink: EngineSink, signal: AbortSignal): void;
+  submit(endpoint: EngineEndpoint, request: EngineRequest, sink: EngineSink, signal: AbortSignal): EngineStream;
 }

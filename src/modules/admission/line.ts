@@ -72,6 +72,12 @@ export class Line {
     return { interactive, batch };
   }
 
+  /** Waiting tasks by class, and the tokens they are expected to make. */
+  async depthAndTokens(poolId: string): Promise<{ interactive: number; batch: number; tokens: number }> {
+    const [depth, sums] = await Promise.all([this.depth(poolId), this.redis.hmget(lineSumsKey(poolId), 'interactive', 'batch')]);
+    return { ...depth, tokens: sums.reduce((sum, text) => sum + Number(text ?? 0), 0) };
+  }
+
   /** How many waiting tasks are ahead of one, free slots not counted; null when it does not wait. */
   async ahead(poolId: string, priority: Priority, taskId: string): Promise<number | null> {
     const [rank, before] = await Promise.all([

@@ -9,6 +9,9 @@ const closeScript = new LuaScript(new URL('./close-log.lua', import.meta.url));
 const followScript = new LuaScript(new URL('./follow-log.lua', import.meta.url));
 const unfollowScript = new LuaScript(new URL('./unfollow-log.lua', import.meta.url));
 
+/** Ids have ten digits at the most; a task of this many events does not exist. */
+const lostLogId = 2_000_000_000;
+
 /** Who may write to a log: `q` nobody yet, `r<attempt>` that attempt, `x` nobody any more. */
 export type Fence = string;
 
@@ -88,6 +91,30 @@ export class EventLog {
   /** The fence of a task, null when it has no run record. */
   async fence(taskId: string): Promise<Fence | null> {
     return this.redis.hget(runRecordKey(taskId), 'f');
+  }
+
+  /** The fences of several tasks, in one trip. */
+  async fences(taskIds: readonly string[]): Promise<(Fence | null)[]> {
+    const pipeline = this.redis.pipeline();
+    for (const taskId of taskIds) pipeline.hget(runRecordKey(taskId), 'f');
+    const replies = (await pipeline.exec()) ?? [];
+    return taskIds.map((_, place) => {
+      const [error, fence] = replies[place] ?? [];
+      if (error) throw error;
+      return typeof fence === 'string' ? fence : null;
+    });
+  }
+
+  /**
+   * Opens a log in place of one that Redis lost, for its terminal event only. Nobody knows how far its readers had come, so its ids go on
+   * far above any that was ever given: readers see them grow.
+   */
+  async replaceLost(taskId: string): Promise<void> {
+    await this.redis
+      .multi()
+      .hsetnx(runRecordKey(taskId), 'f', 'r0')
+      .xadd(eventLogKey(taskId), `${lostLogId}-0`, 's', lostLogId, 'k', 0, 'd', '')
+      .exec();
   }
 
   /** How many hubs still follow after this one left; -1 when there is nothing left to follow. */

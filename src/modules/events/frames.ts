@@ -23,11 +23,14 @@ export function encodeMetrics(id: number, data: MetricsEvent): { plain: string; 
   return { plain, verbose: human === undefined ? plain : encodeFrame(id, 'metrics', JSON.stringify({ ...rest, human })) };
 }
 
-/** What follows `id: <n>\n` in an `end` frame. Numbers left out are filled in where the log is closed (close-log.lua). */
-export function endTemplate(end: Omit<EndEvent, 'tokens_in' | 'tokens_out' | 'decode_time_ms' | 'decode_ms' | 'first_token_ms'>, tokensIn?: number): string {
+/** What follows `id: <n>\n` in an `end` frame. Numbers not given here are filled in where the log is closed (close-log.lua). */
+export function endTemplate(
+  end: Pick<EndEvent, 'finish_reason' | 'canceled' | 'kv_warmth'>,
+  usage?: { readonly tokensIn: number; readonly tokensOut: number },
+): string {
   const rest = JSON.stringify(end).slice(1);
-  const numbers = `"tokens_in":${tokensIn ?? '{in}'},"tokens_out":{out},"decode_time_ms":{decode},"decode_ms":{decode},"first_token_ms":{first}`;
-  return `event: end\ndata: {${numbers},${rest}\n\n`;
+  const counts = `"tokens_in":${usage?.tokensIn ?? '{in}'},"tokens_out":${usage?.tokensOut ?? '{out}'}`;
+  return `event: end\ndata: {${counts},"decode_time_ms":{decode},"decode_ms":{decode},"first_token_ms":{first},${rest}\n\n`;
 }
 
 /** What follows `id: <n>\n` in an `error` frame. Braces around a lone word would read as a blank to fill in, so they are escaped. */

@@ -95,10 +95,10 @@ export class RunLogWriter {
     this.settleDrained();
   }
 
-  /** Resolves once everything appended so far lies in Redis, or nothing more will. */
-  async flushed(): Promise<void> {
-    if (this.isIdle()) return;
-    await new Promise<void>((resolve) => this.drained.push(resolve));
+  /** Resolves once everything appended so far lies in Redis: true. False when it never will. */
+  async flushed(): Promise<boolean> {
+    if (!this.isIdle()) await new Promise<void>((resolve) => this.drained.push(resolve));
+    return !this.isFencedOff;
   }
 
   /** For the appender: what has gathered since the last flush; null when nothing has. */

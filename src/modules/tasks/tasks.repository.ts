@@ -45,8 +45,6 @@ const settleSql = `
   WHERE t.task_id = r.task_id AND t.state IN ('queued', 'running')
   RETURNING t.task_id`;
 
-const requeueSql = `UPDATE tasks SET state = 'queued' WHERE task_id = $1 AND state = 'running'`;
-
 /** The task records, written: statements of concurrent tasks share round trips. Rejects when Postgres is away. */
 export class TasksRepository {
   private readonly inserts: WriteBatcher<NewTask, boolean>;
@@ -72,11 +70,6 @@ export class TasksRepository {
   /** Ends a task's record and removes its prompt. False: it had ended before, nothing changed. */
   settle(ending: TaskEnding): Promise<boolean> {
     return this.endings.add(ending);
-  }
-
-  /** A begun task goes back in line: nothing of it was seen yet. */
-  async markQueued(taskId: string): Promise<void> {
-    await this.pool.query({ name: 'task-requeue', text: requeueSql, values: [taskId] });
   }
 
   /** An earlier acceptance under this id, null when there is none. */
@@ -112,11 +105,12 @@ export class TasksRepository {
     return found.rows.map(openTask);
   }
 
-  /** Of these ids, those that no task was ever accepted under. */
-  async unknownOf(taskIds: readonly string[]): Promise<string[]> {
-    const found = await this.pool.query<{ task_id: string }>({ text: 'SELECT task_id FROM tasks WHERE task_id = ANY($1::uuid[])', values: [taskIds] });
-    const known = new Set(found.rows.map((row) => row.task_id));
-    return taskIds.filter((id) => !known.has(id));
+  /** Of these ids, those under which no open task is stored: never accepted, or ended. */
+  async notOpenOf(taskIds: readonly string[]): Promise<string[]> {
+    const text = `SELECT task_id FROM tasks WHERE task_id = ANY($1::uuid[]) AND state IN ('queued', 'running')`;
+    const found = await this.pool.query<{ task_id: string }>({ text, values: [taskIds] });
+    const open = new Set(found.rows.map((row) => row.task_id));
+    return taskIds.filter((id) => !open.has(id));
   }
 
   private batcher<Item extends { readonly taskId: string }>(name: string, text: string, row: (item: Item) => object): WriteBatcher<Item, boolean> {

@@ -1,0 +1,77 @@
+/** An engine sent something that is no event stream, or a line over the limit. */
+export class SseFormatError extends Error {}
+
+const lineFeed = 0x0a;
+const carriageReturn = 0x0d;
+const colon = 0x3a;
+const space = 0x20;
+const dataField = Buffer.from('data');
+
+/**
+ * Reads server-sent events (WHATWG HTML §9.2.6) from bytes that may be split anywhere, also inside a character. Fed by hand, one call a
+ * network chunk; only `data` matters to engines. Pieces of a split line are kept apart until it ends, so a long line costs its length once.
+ */
+export class SseReader {
+  private pieces: Buffer[] = [];
+  private heldBytes = 0;
+  private data: string | null = null;
+
+  /** @param onData hears the data of each event, several lines joined by a line break. @param maxLineBytes longer lines are refused */
+  constructor(
+    private readonly onData: (data: string) => void,
+    private readonly maxLineBytes: number,
+  ) {}
+
+  /** Throws SseFormatError for a line over the limit, and whatever `onData` throws. */
+  push(chunk: Buffer): void {
+    let start = 0;
+    for (let end = chunk.indexOf(lineFeed, start); end >= 0; end = chunk.indexOf(lineFeed, start)) {
+      this.line(chunk, start, end);
+      start = end + 1;
+    }
+    if (start < chunk.length) this.hold(chunk.subarray(start));
+  }
+
+  private line(chunk: Buffer, start: number, end: number): void {
+    if (this.pieces.length === 0) {
+      if (end - start > this.maxLineBytes) this.refuse();
+      this.take(chunk, start, end);
+      return;
+    }
+    this.hold(chunk.subarray(start, end));
+    const whole = Buffer.concat(this.pieces, this.heldBytes);
+    this.pieces = [];
+    this.heldBytes = 0;
+    this.take(whole, 0, whole.length);
+  }
+
+  private take(bytes: Buffer, start: number, lineEnd: number): void {
+    const end = lineEnd > start && bytes[lineEnd - 1] === carriageReturn ? lineEnd - 1 : lineEnd;
+    if (end === start) {
+      const data = this.data;
+      this.data = null;
+      if (data !== null) this.onData(data);
+      return;
+    }
+    if (!isData(bytes, start, end)) return;
+    let from = start + dataField.length + 1;
+    if (from < end && bytes[from] === space) from += 1;
+    const text = from >= end ? '' : bytes.toString('utf8', from, end);
+    this.data = this.data === null ? text : `${this.data}\n${text}`;
+  }
+
+  private hold(piece: Buffer): void {
+    this.heldBytes += piece.length;
+    if (this.heldBytes > this.maxLineBytes) this.refuse();
+    this.pieces.push(piece);
+  }
+
+  private refuse(): never {
+    throw new SseFormatError(`the engine sent a line of more than ${this.maxLineBytes} bytes`);
+  }
+}
+
+function isData(bytes: Buffer, start: number, end: number): boolean {
+  if (end - start < dataField.length || bytes.compare(dataField, 0, dataField.length, start, start + dataField.length) !== 0) return false;
+  return end - start === dataField.length || bytes[start + dataField.length] === colon;
+}

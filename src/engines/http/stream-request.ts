@@ -1,0 +1,136 @@
+import { Agent, type Dispatcher } from 'undici';
+import { EngineError, type EngineEndpoint, type EngineStream } from '../engine-adapter.port.js';
+
+/** What a streaming request tells while it runs; exactly one of `onEnd` and `onFailure` comes last, none after an abort. */
+export interface StreamHandler {
+  onData(chunk: Buffer): void;
+  /** The engine ended its answer. */
+  onEnd(): void;
+  onFailure(error: EngineError): void;
+  /** An answer with a status of 400 or more, with its body; becomes the failure. */
+  errorOf(status: number, body: string): EngineError;
+}
+
+const maxErrorBodyBytes = 64 * 1024;
+
+/** One keep-alive pool of connections to every engine of this process. */
+export function createEngineAgent(): Agent {
+  return new Agent({ connections: null, pipelining: 1, keepAliveTimeout: 30_000, keepAliveMaxTimeout: 300_000, allowH2: false });
+}
+
+/**
+ * Posts JSON and streams the answer into `handler`, synchronously as bytes arrive: undici's dispatch without a stream or a promise between.
+ * Aborting the signal closes the connection at once, which is how engines learn that nobody listens.
+ */
+export function streamRequest(
+  agent: Agent,
+  { endpoint, path, body, headers }: { endpoint: EngineEndpoint; path: string; body: string; headers: Record<string, string> },
+  handler: StreamHandler,
+  signal: AbortSignal,
+): EngineStream {
+  const url = new URL(endpoint.url);
+  const exchange = new Exchange(handler, signal, endpoint);
+  const basePath = url.pathname.replace(/\/$/, '');
+  agent.dispatch(
+    {
+      origin: url.origin,
+      path: basePath + path,
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'text/event-stream', ...headers },
+      body,
+      headersTimeout: endpoint.timeouts.idleMs,
+      bodyTimeout: endpoint.timeouts.idleMs,
+    },
+    exchange,
+  );
+  return exchange;
+}
+
+class Exchange implements Dispatcher.DispatchHandler, EngineStream {
+  private controller: Dispatcher.DispatchController | null = null;
+  private status = 0;
+  private errorBody = '';
+  private sawData = false;
+  private isOver = false;
+
+  constructor(
+    private readonly handler: StreamHandler,
+    private readonly signal: AbortSignal,
+    private readonly endpoint: EngineEndpoint,
+  ) {}
+
+  pause(): void {
+    this.controller?.pause();
+  }
+
+  resume(): void {
+    this.controller?.resume();
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.controller = controller;
+    if (this.signal.aborted) this.abort();
+    else this.signal.addEventListener('abort', this.abort, { once: true });
+  }
+
+  onResponseStart(_: Dispatcher.DispatchController, statusCode: number): void {
+    this.status = statusCode;
+  }
+
+  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.isOver) return;
+    if (this.status >= 400) {
+      if (this.errorBody.length < maxErrorBodyBytes) this.errorBody += chunk.toString('utf8');
+      return;
+    }
+    this.sawData = true;
+    try {
+      this.handler.onData(chunk);
+    } catch (error) {
+      this.fail(new EngineError('WORKER_RESET', error instanceof Error ? error.message : 'the engine sent an unreadable stream', { afterFirstByte: true }));
+      this.controller?.abort(new Error('unreadable stream'));
+    }
+  }
+
+  onResponseEnd(): void {
+    if (this.isOver) return;
+    if (this.status >= 400) {
+      this.fail(this.handler.errorOf(this.status, this.errorBody));
+      return;
+    }
+    this.finish();
+    this.handler.onEnd();
+  }
+
+  onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
+    if (this.isOver) return;
+    this.fail(lossOf(error, this.endpoint, this.sawData));
+  }
+
+  private fail(error: EngineError): void {
+    if (this.isOver) return;
+    this.finish();
+    this.handler.onFailure(error);
+  }
+
+  private finish(): void {
+    this.isOver = true;
+    this.signal.removeEventListener('abort', this.abort);
+  }
+
+  private readonly abort = (): void => {
+    this.isOver = true;
+    this.controller?.abort(new Error('aborted'));
+  };
+}
+
+/** A broken connection in our words. */
+function lossOf(error: Error & { code?: string }, endpoint: EngineEndpoint, afterFirstByte: boolean): EngineError {
+  const where = `replica ${endpoint.replicaId}`;
+  if (error.code === 'UND_ERR_HEADERS_TIMEOUT' || error.code === 'UND_ERR_BODY_TIMEOUT') {
+    const message = `The engine of ${where} was silent for ${endpoint.timeouts.idleMs} ms.`;
+    return new EngineError('DECODE_TIMEOUT', message, { afterFirstByte, cause: error });
+  }
+  const message = afterFirstByte ? `The connection to ${where} broke.` : `The engine of ${where} can't be reached (${error.code ?? error.message}).`;
+  return new EngineError(afterFirstByte ? 'WORKER_RESET' : 'REPLICA_EXHAUSTED', message, { afterFirstByte, cause: error });
+}

@@ -1,0 +1,70 @@
+import { EngineError, type EngineSink } from '../engine-adapter.port.js';
+import { SseReader } from '../http/sse-reader.js';
+import { llamacppStreamError } from './llamacpp-error.js';
+
+/** The final frame carries the whole prompt and settings, so lines may be long. */
+const maxLineBytes = 16 * 1024 * 1024;
+
+/** Fields of a frame of `POST /completion` that matter to us; engines may add others. */
+interface Frame {
+  readonly content?: unknown;
+  readonly stop?: unknown;
+  readonly stop_type?: unknown;
+  readonly tokens_predicted?: unknown;
+  readonly tokens_evaluated?: unknown;
+  readonly error?: unknown;
+}
+
+/** Turns the stream of `POST /completion` into the calls of an EngineSink. */
+export class LlamacppStreamReader {
+  private readonly sse: SseReader;
+  private isOver = false;
+  private saidPrompt = false;
+  private sawToken = false;
+
+  constructor(private readonly sink: EngineSink) {
+    this.sse = new SseReader((data) => this.frame(data), maxLineBytes);
+  }
+
+  push(chunk: Buffer): void {
+    if (!this.isOver) this.sse.push(chunk);
+  }
+
+  /** The connection ended in good order: fine after the final frame only. */
+  finish(): void {
+    this.fail(new EngineError('WORKER_RESET', 'The engine ended its stream too early.', { afterFirstByte: this.sawToken }));
+  }
+
+  fail(error: EngineError): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.sink.onError(error);
+  }
+
+  private frame(data: string): void {
+    if (this.isOver || data === '[DONE]') return;
+    const frame = JSON.parse(data) as Frame;
+    if (frame.error !== undefined) {
+      this.fail(llamacppStreamError(frame.error));
+      return;
+    }
+    if (!this.saidPrompt && typeof frame.tokens_evaluated === 'number') {
+      this.saidPrompt = true;
+      this.sink.onPrompt(frame.tokens_evaluated);
+    }
+    if (typeof frame.content === 'string' && frame.content !== '') {
+      this.sawToken = true;
+      this.sink.onToken(frame.content);
+    }
+    if (frame.stop === true) this.end(frame);
+  }
+
+  private end(frame: Frame): void {
+    this.isOver = true;
+    this.sink.onEnd({
+      tokensIn: typeof frame.tokens_evaluated === 'number' ? frame.tokens_evaluated : 0,
+      tokensOut: typeof frame.tokens_predicted === 'number' ? frame.tokens_predicted : 0,
+      finishReason: frame.stop_type === 'limit' ? 'length' : 'stop',
+    });
+  }
+}

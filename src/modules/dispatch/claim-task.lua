@@ -1,0 +1,50 @@
+-- Gives a task to a worker: fence, slot and place in line change hands in one step.
+-- KEYS  1 run record   2 event log   3–6 the pool's line (interactive, batch, tokens, sums)   7… leases of the replicas, best first
+-- ARGV  1 task id   2 now, Unix ms   3 until when the lease holds, Unix ms   then the slots of each replica
+-- Reply {'claimed', attempt, replica (1-based), highest event id, tokens in the log, request}
+--       {'full'} no replica has a free slot   {'closed'} it has ended   {'missing'} there is no such task here
+-- Invariant: of all attempts only the newest holds the fence, and it holds exactly one lease.
+local fence = redis.call('HGET', KEYS[1], 'f')
+if not fence then return { 'missing' } end
+local function leave_line()
+  local class = nil
+  if redis.call('ZREM', KEYS[3], ARGV[1]) == 1 then class = 'interactive' end
+  if redis.call('ZREM', KEYS[4], ARGV[1]) == 1 then class = 'batch' end
+  if class then
+    local tokens = string.match(redis.call('HGET', KEYS[5], ARGV[1]) or '0', '^%d+')
+    redis.call('HINCRBY', KEYS[6], class, -tonumber(tokens))
+  end
+  redis.call('HDEL', KEYS[5], ARGV[1])
+end
+if fence == 'x' then
+  leave_line()
+  return { 'closed' }
+end
+-- The lease of an earlier attempt is void from here on.
+local earlier = string.match(fence, '^r(%d+)$')
+if earlier then
+  for k = 7, #KEYS do redis.call('ZREM', KEYS[k], ARGV[1] .. ':' .. earlier) end
+end
+local chosen = nil
+for k = 7, #KEYS do
+  redis.call('ZREMRANGEBYSCORE', KEYS[k], '-inf', ARGV[2])
+  if redis.call('ZCARD', KEYS[k]) < tonumber(ARGV[k - 3]) then
+    chosen = k
+    break
+  end
+end
+if not chosen then return { 'full' } end
+local attempt = redis.call('HINCRBY', KEYS[1], 'n', 1)
+redis.call('HSET', KEYS[1], 'f', 'r' .. attempt, 'start', ARGV[2])
+redis.call('HDEL', KEYS[1], 'facts')
+leave_line()
+redis.call('ZADD', KEYS[chosen], ARGV[3], ARGV[1] .. ':' .. attempt)
+local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
+local id, tokens = 0, 0
+if newest then
+  id = tonumber(string.match(newest[1], '^%d+'))
+  for f = 1, #newest[2], 2 do
+    if newest[2][f] == 'k' then tokens = tonumber(newest[2][f + 1]) end
+  end
+end
+return { 'claimed', attempt, chosen - 6, id, tokens, redis.call('HGET', KEYS[1], 'req') }

@@ -1,0 +1,70 @@
+import { narrate, type Log } from '../../platform/observability/logger.js';
+import type { Metrics, ReplicaLabels } from '../../platform/observability/metrics.js';
+import type { CloseOutcome } from '../events/index.js';
+import type { DecodeFacts } from './decode.js';
+import type { RunView } from './run-task.js';
+
+/** What running tasks counts and tells: the metric and the log line of a business event together. */
+export class DispatchTelemetry {
+  constructor(
+    private readonly metrics: Metrics,
+    private readonly log: Log,
+  ) {}
+
+  started(run: RunView): void {
+    this.metrics.taskStarted(labelsOf(run), run.claim.request.priority);
+    const again = run.claim.attempt > 1 ? ' once more' : '';
+    this.tell(run, 'task started', `A worker began the task${again}: a slot was free.`, {});
+  }
+
+  /** Counts, and gives the sentence for verbose readers. */
+  firstToken(run: RunView, firstTokenMs: number): string {
+    const { engine, engineVersion, poolId } = labelsOf(run);
+    this.metrics.firstTokenAfter({ engine, engineVersion, poolId, priority: run.claim.request.priority }, firstTokenMs);
+    return `The engine answered its first token after ${firstTokenMs} ms.`;
+  }
+
+  ended(run: RunView, outcome: Pick<Extract<CloseOutcome, { kind: 'closed' }>, 'tokensIn' | 'tokensOut' | 'decodeTimeMs'>, facts: DecodeFacts): void {
+    const labels = labelsOf(run);
+    const { engine, engineVersion, poolId } = labels;
+    this.metrics.tokensCounted(labels, outcome.tokensIn, outcome.tokensOut);
+    const decodeMs = facts.firstTokenMs === null ? outcome.decodeTimeMs : outcome.decodeTimeMs - facts.firstTokenMs;
+    this.metrics.decodedWithin({ engine, engineVersion, poolId, priority: run.claim.request.priority }, Math.max(0, decodeMs));
+    this.tell(run, 'task ended', `The task ended after ${outcome.tokensOut} tokens in ${outcome.decodeTimeMs} ms.`, {
+      tokens_in: outcome.tokensIn,
+      tokens_out: outcome.tokensOut,
+      decode_time_ms: outcome.decodeTimeMs,
+      first_token_ms: facts.firstTokenMs,
+    });
+  }
+
+  replicaFailed(run: RunView, reason: string): void {
+    this.log.warn({ ...fieldsOf(run), reason, human: 'An engine failed before its first token.' }, 'replica failed');
+  }
+
+  leftToReconciler(taskId: string, error: unknown): void {
+    this.log.warn({ job_id: taskId, err: error, human: 'A task ended; its record will follow.' }, 'settling is delayed');
+  }
+
+  private tell(run: RunView, event: string, human: string, fields: Record<string, unknown>): void {
+    if (this.log.isLevelEnabled('info')) narrate(this.log, event, human, { ...fieldsOf(run), ...fields });
+  }
+}
+
+function labelsOf({ pool, claim }: RunView): ReplicaLabels {
+  const { config, replicas } = pool;
+  const engineVersion = replicas.find(({ known }) => known.id === claim.replicaId)?.engineVersion ?? null;
+  return { engine: config.engine.id, engineVersion, poolId: config.id, replicaId: claim.replicaId };
+}
+
+function fieldsOf(run: RunView) {
+  const { engine, engineVersion, poolId, replicaId } = labelsOf(run);
+  return {
+    correlation_id: run.correlationId,
+    job_id: run.taskId,
+    engine,
+    engine_version: engineVersion,
+    pool_id: poolId,
+    replica_id: replicaId,
+  };
+}

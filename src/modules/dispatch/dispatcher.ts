@@ -1,0 +1,131 @@
+import type { Redis } from 'ioredis';
+import type { Clock } from '../../platform/clock/clock.js';
+import type { PoolJob, PoolQueues } from '../admission/index.js';
+import { closedChannel } from '../events/index.js';
+import { workersKey, type Lease, type PoolRegistry } from '../pools/index.js';
+import { PoolProcessor } from './pool.processor.js';
+import { RunTask, type RunCollaborators, type RunOutcome } from './run-task.js';
+
+export interface DispatcherOptions {
+  readonly processId: string;
+  readonly lockMs: number;
+  readonly leaseMs: number;
+  readonly heartbeatMs: number;
+  readonly onError: (error: Error) => void;
+}
+
+/** The worker role of a process: a processor for each pool, the tasks that run here, and the signs of life that keep them ours. */
+export class Dispatcher {
+  private readonly processors = new Map<string, PoolProcessor>();
+  private readonly running = new Map<string, RunTask>();
+  private readonly settling = new Set<Promise<unknown>>();
+  private readonly stopping = new AbortController();
+  private timer: NodeJS.Timeout | null = null;
+  private isDraining = false;
+
+  constructor(
+    private readonly pools: PoolRegistry,
+    private readonly queues: PoolQueues,
+    private readonly connections: { readonly commands: Redis; readonly subscriber: Redis; readonly blocking: () => Redis },
+    private readonly with_: RunCollaborators,
+    private readonly clock: Clock,
+    private readonly options: DispatcherOptions,
+  ) {}
+
+  async start(): Promise<void> {
+    const { subscriber } = this.connections;
+    subscriber.on('message', this.onMessage);
+    await subscriber.subscribe(closedChannel);
+    for (const poolId of this.pools.ids) this.processors.set(poolId, this.processorOf(poolId));
+    this.pools.onChange((poolId) => this.adjust(poolId));
+    await this.beat();
+    for (const processor of this.processors.values()) processor.start();
+    this.timer = setInterval(() => void this.beat(), this.options.heartbeatMs);
+    this.timer.unref();
+  }
+
+  /** Tasks running here now. */
+  get runningCount(): number {
+    return this.running.size;
+  }
+
+  /**
+   * Takes no new tasks, lets running ones end for at most `graceMs`, then gives the rest up: those that had not answered yet go to another
+   * worker, the others end with WORKER_RESET.
+   */
+  async stop(graceMs: number): Promise<void> {
+    this.isDraining = true;
+    await Promise.all([...this.processors.values()].map((processor) => processor.pause().catch(() => undefined)));
+    await this.sayGoodbye();
+    const closed = Promise.all([...this.processors.values()].map((processor) => processor.close()));
+    const grace = new Promise<void>((resolve) => setTimeout(resolve, graceMs).unref());
+    await Promise.race([closed, grace]);
+    this.stopping.abort();
+    for (const run of this.running.values()) run.shutdown();
+    await closed;
+    await Promise.allSettled(this.settling);
+    if (this.timer !== null) clearInterval(this.timer);
+    this.connections.subscriber.off('message', this.onMessage);
+  }
+
+  private processorOf(poolId: string): PoolProcessor {
+    const { lockMs, onError } = this.options;
+    const processor = new PoolProcessor({ poolId, connection: this.connections.blocking(), lockMs, onError }, (job) => this.run(poolId, job));
+    processor.setSlots(this.slotsOf(poolId));
+    return processor;
+  }
+
+  private async run(poolId: string, job: PoolJob): Promise<RunOutcome> {
+    const run = new RunTask(job.task_id, poolId, this.with_, { correlationId: job.correlation_id, signal: this.stopping.signal });
+    this.running.set(job.task_id, run);
+    try {
+      return await run.run();
+    } finally {
+      if (this.running.get(job.task_id) === run) this.running.delete(job.task_id);
+      const { settled } = run;
+      this.settling.add(settled);
+      void settled.finally(() => this.settling.delete(settled));
+    }
+  }
+
+  private slotsOf(poolId: string): number {
+    return this.pools.find(poolId)?.slots ?? 0;
+  }
+
+  private adjust(poolId: string): void {
+    if (this.isDraining) return;
+    this.processors.get(poolId)?.setSlots(this.slotsOf(poolId));
+    void this.beat();
+  }
+
+  /** Renews what would run out: leases, the word that this worker lives, and the bound on concurrent jobs (which Redis may have lost). */
+  private async beat(): Promise<void> {
+    const leases = [...this.running.values()].map(({ lease }) => lease).filter((lease): lease is Lease => lease !== null);
+    const { processId, leaseMs } = this.options;
+    try {
+      await this.with_.leases.renew(leases, leaseMs);
+      for (const poolId of this.isDraining ? [] : this.pools.ids) {
+        const slots = this.slotsOf(poolId);
+        if (slots > 0) await this.queues.of(poolId)?.limitConcurrency(slots);
+        const key = workersKey(poolId);
+        const now = this.clock.now();
+        const pipeline = this.connections.commands.pipeline().zremrangebyscore(key, '-inf', now);
+        if (slots > 0) pipeline.zadd(key, now + leaseMs, processId);
+        else pipeline.zrem(key, processId);
+        await pipeline.exec();
+      }
+    } catch {
+      // Redis is away; the next beat tries again.
+    }
+  }
+
+  private async sayGoodbye(): Promise<void> {
+    const pipeline = this.connections.commands.pipeline();
+    for (const poolId of this.pools.ids) pipeline.zrem(workersKey(poolId), this.options.processId);
+    await pipeline.exec().catch(() => null);
+  }
+
+  private readonly onMessage = (channel: string, taskId: string): void => {
+    if (channel === closedChannel) this.running.get(taskId)?.stopClosed();
+  };
+}

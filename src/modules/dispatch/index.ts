@@ -1,0 +1,5 @@
+export { ClaimTask } from './claim-task.js';
+export { DeadlineWatch } from './deadline-watch.js';
+export { Dispatcher } from './dispatcher.js';
+export { DispatchTelemetry } from './dispatch.telemetry.js';
+export { Reconciler } from './reconciler.js';

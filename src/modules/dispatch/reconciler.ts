@@ -1,0 +1,182 @@
+import type { Redis } from 'ioredis';
+import type { Clock } from '../../platform/clock/clock.js';
+import type { Log } from '../../platform/observability/logger.js';
+import { keyPrefix } from '../../platform/redis/redis-connections.js';
+import type { Deadlines, Line, PoolQueues } from '../admission/index.js';
+import { errorTemplate, type EventLog } from '../events/index.js';
+import type { PoolRegistry } from '../pools/index.js';
+import { expectedTokens, openTask, type EndTask, type OpenTask, type TasksRepository } from '../tasks/index.js';
+
+export interface ReconcilerCollaborators {
+  readonly redis: Redis;
+  readonly tasks: TasksRepository;
+  readonly log: EventLog;
+  readonly endTask: EndTask;
+  readonly line: Line;
+  readonly queues: PoolQueues;
+  readonly deadlines: Deadlines;
+  readonly pools: PoolRegistry;
+  readonly clock: Clock;
+  readonly logger: Log;
+}
+
+const lockKey = `${keyPrefix}:reconciler`;
+const pageSize = 500;
+/** Younger tasks are on their way through the normal path. */
+const minAgeMs = 3000;
+/** A place in line without a row after this long belongs to a submit that died. */
+const orphanAgeMs = 15_000;
+
+/**
+ * Holds Redis against Postgres, which is the source of truth: what was accepted and is not on its way is put on its way again, what ended
+ * in the log ends in the row, what began and whose log is lost ends with WORKER_RESET. Runs in one process at a time; each step may be
+ * done twice.
+ */
+export class Reconciler {
+  private timer: NodeJS.Timeout | null = null;
+  private running: Promise<void> | null = null;
+  private isStopped = false;
+
+  constructor(
+    private readonly with_: ReconcilerCollaborators,
+    private readonly options: { readonly processId: string; readonly intervalMs: number },
+  ) {}
+
+  start(): void {
+    const again = (): void => {
+      if (this.isStopped) return;
+      this.timer = setTimeout(() => void this.run().finally(again), this.options.intervalMs);
+      this.timer.unref();
+    };
+    void this.run().finally(again);
+  }
+
+  async stop(): Promise<void> {
+    this.isStopped = true;
+    if (this.timer !== null) clearTimeout(this.timer);
+    await this.running;
+  }
+
+  /** One pass, unless another process is at it. Never rejects. */
+  run(): Promise<void> {
+    this.running ??= this.pass()
+      .catch((error: unknown) => {
+        this.with_.logger.debug({ err: error }, 'reconciling waits: a store is away');
+      })
+      .finally(() => {
+        this.running = null;
+      });
+    return this.running;
+  }
+
+  private async pass(): Promise<void> {
+    const { redis, pools } = this.with_;
+    const holdMs = Math.max(10_000, this.options.intervalMs * 2);
+    const isMine = await redis.set(lockKey, this.options.processId, 'PX', holdMs, 'NX');
+    if (isMine === null) return;
+    try {
+      await this.openTasks();
+      for (const poolId of pools.ids) await this.orphans(poolId);
+    } finally {
+      await redis.del(lockKey);
+    }
+  }
+
+  private async openTasks(): Promise<void> {
+    const { tasks, clock } = this.with_;
+    const before = clock.now() - minAgeMs;
+    let last: OpenTask | null = null;
+    do {
+      const page: OpenTask[] = await tasks.listOpen(pageSize, last, before);
+      for (const [poolId, group] of byPool(page)) await this.group(poolId, group);
+      last = page.length === pageSize ? (page.at(-1) ?? null) : null;
+    } while (last !== null && !this.isStopped);
+  }
+
+  private async group(poolId: string, group: readonly OpenTask[]): Promise<void> {
+    const queue = this.with_.queues.of(poolId);
+    if (queue === null) {
+      for (const task of group) await this.poolIsGone(task);
+      return;
+    }
+    const unoffered = new Set(await queue.unoffered(group.map(({ taskId }) => taskId)));
+    const fences = await this.with_.log.fences(group.map(({ taskId }) => taskId));
+    for (const [place, task] of group.entries()) {
+      const fence = fences[place] ?? null;
+      if (fence === 'x') await this.settle(task);
+      else if (fence === null && task.state === 'running') await this.logIsLost(task);
+      else if (fence === null || unoffered.has(task.taskId)) await this.putBack(task);
+    }
+  }
+
+  /** Closed in the log, not yet in the row. */
+  private async settle(task: OpenTask): Promise<void> {
+    await this.with_.endTask.settle(task.taskId);
+    await this.forget(task);
+  }
+
+  /** Accepted, and nobody would ever run it: Redis lost it, or a submit died half way. */
+  private async putBack(task: OpenTask): Promise<void> {
+    const { log, queues, line, pools, deadlines, logger } = this.with_;
+    const queue = queues.of(task.poolId);
+    const pool = pools.find(task.poolId);
+    // A row that has ended meanwhile must not come back.
+    if (queue === null || pool === null || (await this.with_.tasks.findOpen(task.taskId)) === null) return;
+    await queue.withdraw(task.taskId);
+    const fence = await log.fence(task.taskId);
+    if (fence === null || fence === 'q') {
+      const entry = { taskId: task.taskId, poolId: task.poolId, priority: task.priority, expectedTokens: expectedTokens(task.request) };
+      await line.enter(entry, { capacity: null, classCapacity: null, slots: pool.slots, ...pools.keysOf(pool) });
+    }
+    await openTask(task, { log, queue, deadlines }, null);
+    logger.info(
+      { job_id: task.taskId, pool_id: task.poolId, correlation_id: task.correlationId, human: 'A task that had lost its place was put back in line.' },
+      'task put back',
+    );
+  }
+
+  /** Begun, and its log is gone with Redis: nobody knows what its readers saw. */
+  private async logIsLost(task: OpenTask): Promise<void> {
+    const { log, endTask, logger } = this.with_;
+    if ((await this.with_.tasks.findOpen(task.taskId)) === null) return;
+    const message = 'The task had begun when its event log was lost. Submit it again.';
+    const template = errorTemplate({ code: 'WORKER_RESET', message, retriable: true, engine: task.engine, pool_id: task.poolId });
+    await log.replaceLost(task.taskId);
+    await endTask.close(task.taskId, template);
+    await this.settle(task);
+    logger.warn({ job_id: task.taskId, pool_id: task.poolId, human: 'A task whose event log was lost was ended.' }, 'task reset');
+  }
+
+  private async poolIsGone(task: OpenTask): Promise<void> {
+    const message = 'The pool the task waited for is not configured any more. Submit it again.';
+    const error = { code: 'POOL_UNAVAILABLE', message, retriable: true, engine: task.engine, pool_id: task.poolId } as const;
+    if ((await this.with_.log.fence(task.taskId)) === null) await this.with_.log.replaceLost(task.taskId);
+    await this.with_.endTask.fail(task.taskId, error);
+    await this.with_.endTask.settle(task.taskId);
+  }
+
+  /** Places in line of submits that died before they were accepted, and of tasks that have ended. */
+  private async orphans(poolId: string): Promise<void> {
+    const { line, tasks, clock } = this.with_;
+    const old = await line.enteredBefore(poolId, clock.now() - orphanAgeMs);
+    for (let at = 0; at < old.length; at += pageSize) {
+      const notOpen = await tasks.notOpenOf(old.slice(at, at + pageSize));
+      if (notOpen.length > 0) await line.leave(poolId, ...notOpen);
+    }
+  }
+
+  private async forget(task: OpenTask): Promise<void> {
+    const { line, deadlines } = this.with_;
+    await Promise.all([line.leave(task.poolId, task.taskId), deadlines.forget(task.taskId)]);
+  }
+}
+
+function byPool(tasks: readonly OpenTask[]): Map<string, OpenTask[]> {
+  const groups = new Map<string, OpenTask[]>();
+  for (const task of tasks) {
+    const group = groups.get(task.poolId);
+    if (group === undefined) groups.set(task.poolId, [task]);
+    else group.push(task);
+  }
+  return groups;
+}

@@ -1,0 +1,288 @@
+import type { TaskError } from '../../contract/events.js';
+import { EngineError, type EngineAdapters } from '../../engines/engine-adapter.port.js';
+import type { Clock } from '../../platform/clock/clock.js';
+import { endTemplate, errorTemplate, RunLogWriter, runningFence, type LogAppender } from '../events/index.js';
+import { orderReplicas } from '../placement/index.js';
+import type { Lease, Leases, LivePool, PoolPerfRecorder, PoolRegistry } from '../pools/index.js';
+import type { EndTask, RunRequest, TasksRepository } from '../tasks/index.js';
+import type { ClaimOutcome, ClaimTask } from './claim-task.js';
+import { Decode, type DecodeResult, type StopCause } from './decode.js';
+import type { DispatchTelemetry } from './dispatch.telemetry.js';
+import { untilDone } from './until-done.js';
+
+export interface RunCollaborators {
+  readonly pools: PoolRegistry;
+  readonly claim: ClaimTask;
+  readonly leases: Leases;
+  readonly perf: PoolPerfRecorder;
+  readonly appender: LogAppender;
+  readonly tasks: TasksRepository;
+  readonly endTask: EndTask;
+  readonly adapters: EngineAdapters;
+  readonly telemetry: DispatchTelemetry;
+  readonly clock: Clock;
+}
+
+type Claim = Extract<ClaimOutcome, { kind: 'claimed' }>;
+
+/** What to do with the job. `again`: the task is still to be run, by this or another worker. */
+export type RunOutcome = 'done' | 'again';
+
+/** How a process stops: runs are told, and wait for none. */
+export interface RunContext {
+  readonly correlationId: string;
+  readonly signal: AbortSignal;
+}
+
+const slotPollMs = 20;
+
+/** Takes one admitted task to an engine and to its end. One object a job; `stop` may be called from outside at any time. */
+export class RunTask {
+  /** The lease held now: kept alive by the heartbeat of the process. */
+  lease: Lease | null = null;
+  private decode: Decode | null = null;
+  private settling: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    readonly taskId: string,
+    private readonly poolId: string,
+    private readonly with_: RunCollaborators,
+    private readonly context: RunContext,
+  ) {}
+
+  /** The row and archive work that follows a run; never rejects. */
+  get settled(): Promise<unknown> {
+    return this.settling;
+  }
+
+  /** Rejects when a store is away before the task was claimed: the job comes again. */
+  async run(): Promise<RunOutcome> {
+    const tried = new Set<string>();
+    for (;;) {
+      const pool = this.with_.pools.find(this.poolId);
+      if (pool === null) return 'again';
+      const claim = await this.claimSlot(pool, tried);
+      if (claim.kind === 'closed') return 'done';
+      if (claim.kind !== 'claimed') return 'again';
+      if (claim.tokens > 0) return this.giveUp(claim, 'The worker that ran the task died after it had begun to answer.');
+      const next = await this.attempt(pool, claim, tried);
+      if (next !== 'another replica') return next;
+    }
+  }
+
+  /** Somebody else ended the task: stops the engine. */
+  stopClosed(): void {
+    this.decode?.stop('closed');
+  }
+
+  /** The process stops: gives the task up so that another worker has it. */
+  shutdown(): void {
+    this.decode?.stop('shutdown');
+  }
+
+  private async claimSlot(pool: LivePool, tried: ReadonlySet<string>): Promise<ClaimOutcome> {
+    for (;;) {
+      const replicas = candidates(this.with_.pools.find(this.poolId) ?? pool, tried);
+      if (replicas.length === 0 && tried.size === 0) return { kind: 'full' };
+      const outcome = await this.with_.claim.run(this.taskId, this.poolId, replicas);
+      if (outcome.kind !== 'full' || this.context.signal.aborted) return outcome;
+      // More jobs than slots: a replica went away, or a dead worker's lease has not run out yet.
+      await new Promise((resolve) => setTimeout(resolve, slotPollMs));
+    }
+  }
+
+  private async attempt(pool: LivePool, claim: Claim, tried: Set<string>): Promise<RunOutcome | 'another replica'> {
+    const { telemetry, appender, clock } = this.with_;
+    const lease = { poolId: this.poolId, replicaId: claim.replicaId, taskId: this.taskId, attempt: claim.attempt };
+    this.lease = lease;
+    const run = { pool, claim, taskId: this.taskId, correlationId: this.context.correlationId };
+    telemetry.started(run);
+    const decode = new Decode(clock, (facts) => {
+      const firstTokenMs = facts.firstTokenMs ?? 0;
+      writer.metrics({ phase: 'decoding', replica_id: claim.replicaId, first_token_ms: firstTokenMs, human: telemetry.firstToken(run, firstTokenMs) });
+    });
+    this.decode = decode;
+    const writer = new RunLogWriter(
+      appender,
+      { taskId: this.taskId, attempt: claim.attempt, lastId: claim.lastId, tokens: claim.tokens },
+      { onFencedOff: () => decode.stop('fenced'), onPause: () => decode.pause(), onResume: () => decode.resume() },
+      { hold: true },
+    );
+    this.openRow(claim, writer, decode);
+    const result = await this.decodeOn(pool, claim, writer, decode);
+    this.decode = null;
+    if (isWorthAnother(result, writer)) {
+      tried.add(claim.replicaId);
+      writer.abandon();
+      await this.release(lease);
+      telemetry.replicaFailed(run, result.error.message);
+      if (candidates(this.with_.pools.find(this.poolId) ?? pool, tried).length > 0) return 'another replica';
+    }
+    const outcome = await this.conclude(run, result, writer, decode);
+    await this.release(lease);
+    return outcome;
+  }
+
+  private decodeOn(pool: LivePool, claim: Claim, writer: RunLogWriter, decode: Decode): Promise<DecodeResult> {
+    const { adapters, clock } = this.with_;
+    const { config } = pool;
+    const adapter = adapters.get(config.engine.id);
+    const url = pool.replicas.find(({ known }) => known.id === claim.replicaId)?.known.url;
+    if (adapter === undefined || url === undefined || url === null) {
+      return Promise.resolve({ kind: 'lost', error: new EngineError('REPLICA_EXHAUSTED', `Replica ${claim.replicaId} is gone.`) });
+    }
+    const { timeouts } = config;
+    const endpoint = {
+      poolId: this.poolId,
+      replicaId: claim.replicaId,
+      url,
+      timeouts: { connectMs: timeouts.connect_ms, idleMs: timeouts.idle_ms, wallMs: timeouts.wall_ms },
+    };
+    const { request } = claim;
+    const wanted = {
+      taskId: this.taskId,
+      correlationId: this.context.correlationId,
+      prompt: request.prompt,
+      maxTokens: request.max_tokens,
+      seed: request.seed,
+      sampling: request.sampling,
+    };
+    const deadlineMs = request.deadline_ms === null ? null : request.deadline_ms - clock.now();
+    return decode.run(adapter, endpoint, wanted, writer, { deadlineMs });
+  }
+
+  /** The row says `running` before a reader may see a token: what was seen is never run again from the start. */
+  private openRow(claim: Claim, writer: RunLogWriter, decode: Decode): void {
+    const { tasks, clock } = this.with_;
+    const start = { taskId: this.taskId, attempt: claim.attempt, replicaId: claim.replicaId, startedMs: clock.now() };
+    untilDone(() => tasks.markRunning(start), this.context.signal).then(
+      (isOpen) => {
+        if (isOpen) writer.release();
+        else this.drop(writer, decode, 'row-ended');
+      },
+      () => this.drop(writer, decode, 'shutdown'),
+    );
+  }
+
+  private drop(writer: RunLogWriter, decode: Decode, cause: StopCause): void {
+    writer.abandon();
+    decode.stop(cause);
+  }
+
+  private async conclude(run: RunView, result: DecodeResult, writer: RunLogWriter, decode: Decode): Promise<RunOutcome> {
+    const fence = runningFence(run.claim.attempt);
+    switch (result.kind) {
+      case 'ended': {
+        if (!(await writer.flushed())) return 'done';
+        const { finishReason, ...usage } = result.usage;
+        await this.close(run, endTemplate({ finish_reason: finishReason, kv_warmth: false }, usage), fence, decode, usage);
+        return 'done';
+      }
+      case 'lost':
+        await writer.flushed();
+        await this.close(run, errorTemplate(this.errorOf(run, result.error, writer)), fence, decode);
+        return 'done';
+      case 'stopped':
+        return this.concludeStopped(run, result.cause, writer, decode);
+    }
+  }
+
+  private async concludeStopped(
+    run: RunView,
+    cause: StopCause,
+    writer: RunLogWriter,
+    decode: Decode,
+  ): Promise<RunOutcome> {
+    const { pool, claim } = run;
+    if (cause === 'deadline' || cause === 'wall') {
+      await writer.flushed();
+      const limit = cause === 'wall' ? `It ran for ${pool.config.timeouts.wall_ms} ms, the longest this pool allows.` : 'Its deadline passed while decoding.';
+      await this.close(run, errorTemplate(taskError('DECODE_TIMEOUT', limit, pool)), runningFence(claim.attempt), decode);
+      return 'done';
+    }
+    if (cause !== 'shutdown') {
+      writer.abandon();
+      return 'done';
+    }
+    if (writer.tokens > 0) {
+      await writer.flushed();
+      return this.giveUp(claim, 'The worker that ran the task was stopped after it had begun to answer.');
+    }
+    writer.abandon();
+    return 'again';
+  }
+
+  private async giveUp(claim: RunView['claim'], message: string): Promise<RunOutcome> {
+    const pool = this.with_.pools.find(this.poolId);
+    const error: TaskError = { code: 'WORKER_RESET', message: `${message} Submit it again.`, retriable: true, pool_id: this.poolId };
+    if (pool !== null) error.engine = pool.config.engine.id;
+    await untilDone(() => this.with_.endTask.close(this.taskId, errorTemplate(error), runningFence(claim.attempt)), this.context.signal);
+    this.settle();
+    await this.release({ poolId: this.poolId, replicaId: claim.replicaId, taskId: this.taskId, attempt: claim.attempt });
+    return 'done';
+  }
+
+  private errorOf(run: RunView, error: EngineError, writer: RunLogWriter): TaskError {
+    const isLoss = error.code === 'WORKER_RESET' && writer.tokens === 0;
+    return taskError(isLoss ? 'REPLICA_EXHAUSTED' : error.code, error.message, run.pool);
+  }
+
+  private async close(
+    run: RunView,
+    template: string,
+    fence: string,
+    decode: Decode,
+    usage?: { readonly tokensIn: number; readonly tokensOut: number },
+  ): Promise<void> {
+    const { endTask, telemetry, perf } = this.with_;
+    const outcome = await untilDone(() => endTask.close(this.taskId, template, fence), this.context.signal);
+    if (outcome.kind !== 'closed') return;
+    telemetry.ended(run, { ...outcome, ...usage }, decode.facts);
+    this.settle();
+    const { firstTokenMs } = decode.facts;
+    if (firstTokenMs !== null) {
+      const sample = { tokensOut: outcome.tokensOut, decodeTimeMs: outcome.decodeTimeMs, firstTokenMs };
+      perf.record(this.poolId, sample).catch(() => undefined);
+    }
+  }
+
+  /** Archive and row follow behind: the reader has its end already, and the reconciler does it if we can't. */
+  private settle(): void {
+    const { endTask, telemetry } = this.with_;
+    this.settling = endTask.settle(this.taskId).catch((error: unknown) => telemetry.leftToReconciler(this.taskId, error));
+  }
+
+  private async release(lease: Lease): Promise<void> {
+    if (this.lease?.attempt === lease.attempt) this.lease = null;
+    // A lease that can't be given back runs out by itself.
+    await this.with_.leases.release(lease).catch(() => undefined);
+  }
+}
+
+/** A run as telemetry sees it. */
+export interface RunView {
+  readonly pool: LivePool;
+  readonly claim: { readonly attempt: number; readonly replicaId: string; readonly request: RunRequest };
+  readonly taskId: string;
+  readonly correlationId: string;
+}
+
+function candidates(pool: LivePool, tried: ReadonlySet<string>): { id: string; slots: number }[] {
+  const replicas = pool.replicas.map((replica) => ({
+    id: replica.known.id,
+    ready: replica.ready && !tried.has(replica.known.id),
+    slots: replica.slots,
+    activeLeases: pool.leases.get(replica.known.id) ?? 0,
+    vramFreeBytes: null,
+  }));
+  return orderReplicas(replicas);
+}
+
+/** Nothing was answered yet, so another replica may begin afresh. */
+function isWorthAnother(result: DecodeResult, writer: RunLogWriter): result is Extract<DecodeResult, { kind: 'lost' }> {
+  return result.kind === 'lost' && writer.tokens === 0 && (result.error.code === 'REPLICA_EXHAUSTED' || result.error.code === 'WORKER_RESET');
+}
+
+function taskError(code: TaskError['code'], message: string, pool: LivePool): TaskError {
+  return { code, message, retriable: code !== 'INVALID_PARAMS', engine: pool.config.engine.id, pool_id: pool.config.id };
+}

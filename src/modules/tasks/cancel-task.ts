@@ -1,0 +1,77 @@
+import { AppError } from '../../platform/errors/app-error.js';
+import type { Deadlines, Line, PoolQueues } from '../admission/index.js';
+import { endTemplate, type EventArchiveRepository, type EventHub, type EventLog } from '../events/index.js';
+import type { EndTask } from './end-task.js';
+import { startedFrame } from './open-task.js';
+import { runRequestOf } from './task-record.js';
+import type { TasksRepository } from './tasks.repository.js';
+import type { CancelCause, TasksTelemetry } from './tasks.telemetry.js';
+
+export interface CancelReceipt {
+  /** Highest event id that any reader can ever see. */
+  readonly lastEventId: number;
+}
+
+export interface CancelCollaborators {
+  readonly endTask: EndTask;
+  readonly log: EventLog;
+  readonly archive: EventArchiveRepository;
+  readonly tasks: TasksRepository;
+  readonly line: Line;
+  readonly queues: PoolQueues;
+  readonly deadlines: Deadlines;
+  readonly hub: EventHub;
+  readonly telemetry: TasksTelemetry;
+}
+
+const canceledEnding = endTemplate({ finish_reason: 'canceled', canceled: true, kv_warmth: false });
+
+/**
+ * Cancels a task, wherever it is. The fence in Redis falls first, atomically with the terminal event: nothing is appended after it. When
+ * this resolves the row says so too (a Redis that loses everything can't bring the task back) and the readers of this process have been
+ * handed everything there will ever be.
+ */
+export class CancelTask {
+  constructor(private readonly with_: CancelCollaborators) {}
+
+  /** Rejects with NOT_FOUND for an unknown task. A task that has ended stays as it is. */
+  async run(taskId: string, cause: CancelCause): Promise<CancelReceipt> {
+    const { endTask, hub, telemetry } = this.with_;
+    let outcome = await endTask.close(taskId, canceledEnding);
+    if (outcome.kind === 'missing') {
+      const settled = await this.reopen(taskId);
+      if (settled !== null) return settled;
+      outcome = await endTask.close(taskId, canceledEnding);
+    }
+    if (outcome.kind === 'closed') {
+      await this.leave(taskId);
+      telemetry.canceled(taskId, outcome.tokensOut, cause);
+    }
+    // Also for a task somebody else has just ended: its row must not say otherwise when we answer.
+    await endTask.settle(taskId);
+    const lastEventId = outcome.kind === 'closed' ? outcome.chunk.last : outcome.kind === 'kept' ? outcome.lastId : 0;
+    await hub.deliveredUpTo(taskId, lastEventId);
+    return { lastEventId };
+  }
+
+  private async leave(taskId: string): Promise<void> {
+    const { tasks, line, queues, deadlines } = this.with_;
+    const state = await tasks.stateOf(taskId);
+    if (state === null) return;
+    await Promise.all([line.leave(state.poolId, taskId), queues.of(state.poolId)?.withdraw(taskId), deadlines.forget(taskId)]);
+  }
+
+  /** Redis has no log: the task is unknown, or long ended, or Redis lost it. In the last case its log is opened again, to be closed. */
+  private async reopen(taskId: string): Promise<CancelReceipt | null> {
+    const { tasks, archive, log } = this.with_;
+    const open = await tasks.findOpen(taskId);
+    if (open !== null) {
+      const request = JSON.stringify(runRequestOf(open.request, open.createdMs, open.deadlineMs));
+      await log.open({ taskId, attempts: open.attempts, request, startedFrame: startedFrame(open), hubId: null });
+      return null;
+    }
+    if ((await tasks.stateOf(taskId)) === null) throw new AppError('NOT_FOUND', 'There is no task of that id.');
+    const kept = await archive.find(taskId);
+    return { lastEventId: kept?.at(-1)?.last ?? 0 };
+  }
+}

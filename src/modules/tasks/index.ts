@@ -1,0 +1,11 @@
+export { CancelTask } from './cancel-task.js';
+export { EndTask } from './end-task.js';
+export { openTask } from './open-task.js';
+export { ReadTask } from './read-task.js';
+export { StreamTask } from './stream-task.js';
+export { SubmitTask, lineBounds } from './submit-task.js';
+export { expectedTokens, type OpenTask, type RunRequest } from './task-record.js';
+export { TaskReadsRepository } from './task-reads.repository.js';
+export { TasksController } from './tasks.controller.js';
+export { TasksRepository } from './tasks.repository.js';
+export { TasksTelemetry } from './tasks.telemetry.js';

@@ -1,0 +1,23 @@
+import { encodeFrame, type EventLog } from '../events/index.js';
+import type { Deadlines, PoolQueue } from '../admission/index.js';
+import { runRequestOf, type OpenTask } from './task-record.js';
+
+/** Event 1 of a task. The same task always gives the same bytes, also when its log must be opened again. */
+export function startedFrame(task: Pick<OpenTask, 'taskId' | 'admission' | 'request' | 'engine' | 'poolId'>): string {
+  const { queue_position, predicted_start_ms } = task.admission;
+  const data = { task_id: task.taskId, queue_position, predicted_start_ms, pool_id: task.poolId, model_ref: task.request.model_ref, engine: task.engine };
+  return encodeFrame(1, 'started', JSON.stringify(data));
+}
+
+/** Opens the log of an accepted task and offers the task to the workers, in one trip. Doing it twice is the same as once. */
+export async function openTask(
+  task: OpenTask,
+  { log, queue, deadlines }: { readonly log: EventLog; readonly queue: PoolQueue; readonly deadlines: Deadlines },
+  hubId: string | null,
+): Promise<void> {
+  const request = JSON.stringify(runRequestOf(task.request, task.createdMs, task.deadlineMs));
+  const opened = log.open({ taskId: task.taskId, attempts: task.attempts, request, startedFrame: startedFrame(task), hubId });
+  const offered = queue.offer(task.taskId, task.correlationId, task.priority);
+  const watched = task.deadlineMs === null ? null : deadlines.watch(task.taskId, task.deadlineMs);
+  await Promise.all([opened, offered, watched]);
+}

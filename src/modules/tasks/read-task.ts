@@ -1,0 +1,49 @@
+import type { Task, TaskListQuery, TaskPage } from '../../contract/task-response.js';
+import { AppError, invalidParams } from '../../platform/errors/app-error.js';
+import type { Line } from '../admission/index.js';
+import type { PoolRegistry } from '../pools/index.js';
+import type { StoredTask, TaskCursor, TaskReadsRepository } from './task-reads.repository.js';
+
+/** Shows tasks: the record, and for a waiting one its place in line now. */
+export class ReadTask {
+  constructor(
+    private readonly reads: TaskReadsRepository,
+    private readonly line: Line,
+    private readonly pools: PoolRegistry,
+  ) {}
+
+  /** Rejects with NOT_FOUND. */
+  async one(taskId: string): Promise<Task> {
+    const stored = await this.reads.find(taskId);
+    if (stored === null) throw new AppError('NOT_FOUND', 'There is no task of that id.');
+    return this.withPosition(stored);
+  }
+
+  /** Newest first. Rejects with INVALID_PARAMS for a cursor that is none of ours. */
+  async page({ cursor, ...filter }: TaskListQuery): Promise<TaskPage> {
+    const found = await this.reads.list({ ...filter, limit: filter.limit + 1 }, cursor === undefined ? null : readCursor(cursor));
+    const items = await Promise.all(found.slice(0, filter.limit).map((stored) => this.withPosition(stored)));
+    const last = items.at(-1);
+    return { items, next_cursor: found.length > filter.limit && last !== undefined ? writeCursor(last) : null };
+  }
+
+  private async withPosition(stored: StoredTask): Promise<Task> {
+    if (stored.state !== 'queued') return { ...stored, queue_position: null };
+    const ahead = await this.line.ahead(stored.pool_id, stored.priority, stored.task_id);
+    const pool = this.pools.find(stored.pool_id);
+    const busy = pool === null ? 0 : [...pool.leases.values()].reduce((sum, count) => sum + count, 0);
+    const free = pool === null ? 0 : Math.max(0, pool.slots - busy);
+    return { ...stored, queue_position: Math.max(0, (ahead ?? 0) - free) };
+  }
+}
+
+function writeCursor(task: Task): string {
+  return Buffer.from(`${task.created_ms}.${task.task_id}`, 'latin1').toString('base64url');
+}
+
+function readCursor(cursor: string): TaskCursor {
+  const match = /^(\d{1,16})\.([0-9a-f-]{36})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'));
+  const [, createdMs, taskId] = match ?? [];
+  if (createdMs === undefined || taskId === undefined) throw invalidParams([{ field: 'query.cursor', problem: 'is not a cursor of this list' }]);
+  return { createdMs: Number(createdMs), taskId };
+}

@@ -1,0 +1,64 @@
+import type { ServerResponse } from 'node:http';
+import { AppError } from '../../platform/errors/app-error.js';
+import { SseConnection, type EventHub, type Follower } from '../events/index.js';
+import type { TasksRepository } from './tasks.repository.js';
+
+export interface StreamOptions {
+  /** Events above this id are sent. */
+  readonly afterId: number;
+  readonly verbose: boolean;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Streams a task's events to one reader as server-sent events; many readers may follow one task, from any process. */
+export class StreamTask {
+  private readonly open = new Set<SseConnection>();
+  private readonly timer: NodeJS.Timeout;
+
+  constructor(
+    private readonly hub: EventHub,
+    private readonly tasks: TasksRepository,
+    private readonly options: { readonly heartbeatMs: number; readonly bufferBytes: number },
+  ) {
+    this.timer = setInterval(() => {
+      for (const connection of this.open) connection.heartbeat();
+    }, options.heartbeatMs);
+    this.timer.unref();
+  }
+
+  /** Rejects with NOT_FOUND before anything is written; then the stream is the answer. */
+  async run(taskId: string, response: ServerResponse, options: StreamOptions & { readonly onStart: () => void }): Promise<void> {
+    const state = await this.tasks.stateOf(taskId);
+    if (state === null) throw new AppError('NOT_FOUND', 'There is no task of that id.');
+    options.onStart();
+    if (response.destroyed) return;
+    this.attach(taskId, response, options, state.cancelOnDisconnect);
+  }
+
+  /** Begins the stream of a task that is known to exist. */
+  attach(taskId: string, response: ServerResponse, options: StreamOptions, cancelOnLeave: boolean): void {
+    let follower: Follower | null = null;
+    const { bufferBytes } = this.options;
+    const onGone = (): void => {
+      this.open.delete(connection);
+      follower?.leave();
+    };
+    const connection = new SseConnection(response, { verbose: options.verbose, bufferBytes, onGone }, options.headers);
+    this.open.add(connection);
+    const sink = {
+      write: connection.write.bind(connection),
+      end: (): void => {
+        this.open.delete(connection);
+        connection.end();
+      },
+    };
+    follower = this.hub.follow(taskId, { afterId: options.afterId, cancelOnLeave }, sink);
+    follower.begin();
+  }
+
+  /** Cuts every stream: this process stops, and readers resume at another. */
+  stop(): void {
+    clearInterval(this.timer);
+    for (const connection of this.open) connection.cut();
+  }
+}

@@ -1,0 +1,90 @@
+import { Controller, Get, HttpCode, Inject, Post, Req, Res } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { taskRequest, type TaskRequest } from '../../contract/task-request.js';
+import {
+  taskEventsQuery,
+  taskListQuery,
+  taskParams,
+  type Admission,
+  type Task,
+  type TaskListQuery,
+  type TaskPage,
+} from '../../contract/task-response.js';
+import { invalidParams } from '../../platform/errors/app-error.js';
+import { ValidBody, ValidParams, ValidQuery } from '../../platform/http/validated.js';
+import { correlationHeader } from '../../platform/http/correlation.js';
+import { EventHub } from '../events/index.js';
+import { CancelTask } from './cancel-task.js';
+import { ReadTask } from './read-task.js';
+import { StreamTask } from './stream-task.js';
+import { SubmitTask } from './submit-task.js';
+
+/** `/v2/tasks`: parse, one use case, answer. */
+@Controller('v2/tasks')
+export class TasksController {
+  constructor(
+    @Inject(SubmitTask) private readonly submitTask: SubmitTask,
+    @Inject(ReadTask) private readonly readTask: ReadTask,
+    @Inject(StreamTask) private readonly streamTask: StreamTask,
+    @Inject(CancelTask) private readonly cancelTask: CancelTask,
+    @Inject(EventHub) private readonly hub: EventHub,
+  ) {}
+
+  @Post()
+  @HttpCode(202)
+  async submit(@ValidBody(taskRequest) body: TaskRequest, @Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    const wantsStream = acceptsEventStream(request.headers.accept);
+    const context = { correlationId: request.id, identity: String(request.identity ?? 'none'), hubId: wantsStream ? this.hub.id : null };
+    const { admission } = await this.submitTask.run(body, context);
+    const location = `/v2/tasks/${admission.task_id}`;
+    if (!wantsStream) {
+      await reply.code(202).header('Location', location).send(admission satisfies Admission);
+      return;
+    }
+    reply.hijack();
+    const headers = { [correlationHeader]: request.id, Location: location, 'X-Task-Id': admission.task_id };
+    this.streamTask.attach(admission.task_id, reply.raw, { afterId: 0, verbose: false, headers }, body.on_disconnect === 'cancel');
+  }
+
+  @Get()
+  list(@ValidQuery(taskListQuery) query: TaskListQuery): Promise<TaskPage> {
+    return this.readTask.page(query);
+  }
+
+  @Get(':id')
+  read(@ValidParams(taskParams) { id }: { id: string }): Promise<Task> {
+    return this.readTask.one(id);
+  }
+
+  @Get(':id/events')
+  async events(
+    @ValidParams(taskParams) { id }: { id: string },
+    @ValidQuery(taskEventsQuery) query: { verbose: 'true' | 'false' },
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const afterId = lastEventId(request.headers['last-event-id']);
+    const options = { afterId, verbose: query.verbose === 'true', headers: { [correlationHeader]: request.id } };
+    await this.streamTask.run(id, reply.raw, { ...options, onStart: () => reply.hijack() });
+  }
+
+  @Post(':id/cancel')
+  @HttpCode(204)
+  async cancel(@ValidParams(taskParams) { id }: { id: string }, @Res({ passthrough: true }) reply: FastifyReply): Promise<void> {
+    const { lastEventId: last } = await this.cancelTask.run(id, 'client');
+    void reply.header('X-Last-Event-Id', String(last));
+  }
+}
+
+/** Whether the client asks for the stream in the same round trip: an exact media type in `Accept`, any parameters. */
+function acceptsEventStream(accept: string | undefined): boolean {
+  return accept !== undefined && /(?:^|,)\s*text\/event-stream\s*(?:;|,|$)/i.test(accept);
+}
+
+/** `Last-Event-ID` as a number; none, or an empty one, is the start. */
+function lastEventId(header: string | string[] | undefined): number {
+  if (header === undefined || header === '') return 0;
+  const text = Array.isArray(header) ? (header[0] ?? '') : header;
+  if (!/^\d{1,10}$/.test(text)) throw invalidParams([{ field: 'header.Last-Event-ID', problem: 'must be the id of an event: a whole number' }]);
+  return Number(text);
+}

@@ -1,0 +1,76 @@
+import { AppError } from '../../platform/errors/app-error.js';
+import type { CancelReason, Metrics } from '../../platform/observability/metrics.js';
+import { narrate, type Log } from '../../platform/observability/logger.js';
+import type { Decision } from '../placement/index.js';
+import type { LivePool } from '../pools/index.js';
+import type { NewTask } from './task-record.js';
+
+export type CancelCause = CancelReason;
+
+interface Asker {
+  readonly correlationId: string;
+  readonly identity: string;
+}
+
+/** What the way into the house counts and tells: the metric and the log line of a business event together. */
+export class TasksTelemetry {
+  constructor(
+    private readonly metrics: Metrics,
+    private readonly log: Log,
+  ) {}
+
+  placed(decision: Decision): void {
+    const isAssigned = decision.kind === 'assigned';
+    this.metrics.placementDecided({
+      outcome: isAssigned ? 'assigned' : 'none',
+      pinned: isAssigned && decision.pinned,
+      fallback: isAssigned && decision.fallback,
+      candidates: decision.candidates.length,
+    });
+  }
+
+  pushedBack(pool: LivePool): void {
+    this.metrics.backpressureEvent(pool.config.engine.id, pool.config.queue.full_policy);
+  }
+
+  accepted(task: NewTask, pool: LivePool, { identity }: Asker): void {
+    this.metrics.taskEnqueued({ engine: task.engine, engineVersion: versionOf(pool), poolId: task.poolId }, task.request.priority);
+    if (!this.log.isLevelEnabled('info')) return;
+    const { queue_position, predicted_start_ms } = task.admission;
+    const why = task.placement.reasons[0] ?? '';
+    const where = queue_position === 0 ? 'it is next in line' : `${queue_position} tasks start before it`;
+    narrate(this.log, 'task accepted', `A ${task.request.priority} task was accepted; ${where}. Its pool was chosen because ${why}.`, {
+      correlation_id: task.correlationId,
+      job_id: task.taskId,
+      session_id: task.request.session_id ?? null,
+      engine: task.engine,
+      engine_version: versionOf(pool),
+      pool_id: task.poolId,
+      queue_position,
+      predicted_start_ms,
+      identity,
+    });
+  }
+
+  refused(error: unknown, { correlationId, identity }: Asker): void {
+    if (!(error instanceof AppError)) return;
+    this.metrics.taskRejected(error.engine ?? null, error.code);
+    const human = `A task was refused: ${error.code.toLowerCase().replaceAll('_', ' ')}.`;
+    narrate(this.log, 'task refused', human, { correlation_id: correlationId, code: error.code, pool_id: error.poolId ?? '', identity });
+  }
+
+  leftToReconciler(task: NewTask, error: unknown): void {
+    const human = 'A task was accepted while Redis was away; it will be queued as soon as Redis is back.';
+    this.log.warn({ job_id: task.taskId, correlation_id: task.correlationId, pool_id: task.poolId, err: error, human }, 'task waits for redis');
+  }
+
+  canceled(taskId: string, tokensOut: number, cause: CancelCause): void {
+    this.metrics.taskCanceled({ engine: 'none', engineVersion: null, poolId: 'none', replicaId: null }, cause);
+    const how = cause === 'client' ? 'on request' : cause === 'disconnect' ? 'because its last reader went away' : 'because its deadline passed';
+    narrate(this.log, 'task canceled', `A task was canceled ${how} after ${tokensOut} tokens.`, { job_id: taskId, tokens_out: tokensOut });
+  }
+}
+
+function versionOf(pool: LivePool): string | null {
+  return pool.replicas.find(({ engineVersion }) => engineVersion !== null)?.engineVersion ?? null;
+}
