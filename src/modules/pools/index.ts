@@ -6,3 +6,5 @@ export { leaseKey, workersKey } from './pool-keys.js';
 export { PoolPerfRecorder, type PoolPerf } from './pool-perf.js';
 export { PoolRegistry, unreadyReason, type LivePool } from './pool-registry.js';
 export { poolHealthView, poolView } from './pool-view.js';
+export { PoolsModule } from './pools.module.js';
+export { ReadPool, type QueueDepths } from './read-pool.js';

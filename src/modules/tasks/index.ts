@@ -6,6 +6,6 @@ export { StreamTask } from './stream-task.js';
 export { SubmitTask, lineBounds } from './submit-task.js';
 export { expectedTokens, type OpenTask, type RunRequest } from './task-record.js';
 export { TaskReadsRepository } from './task-reads.repository.js';
-export { TasksController } from './tasks.controller.js';
+export { TasksModule, type TaskUseCases } from './tasks.module.js';
 export { TasksRepository } from './tasks.repository.js';
 export { TasksTelemetry } from './tasks.telemetry.js';

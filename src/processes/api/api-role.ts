@@ -1,0 +1,69 @@
+import type { DynamicModule } from '@nestjs/common';
+import type { FastifyInstance } from 'fastify';
+import { LineGauge } from '../../modules/admission/index.js';
+import { EventHub } from '../../modules/events/index.js';
+import { PoolsModule, ReadPool } from '../../modules/pools/index.js';
+import { CancelTask, ReadTask, StreamTask, SubmitTask, TaskReadsRepository, TasksModule, TasksTelemetry, type EndTask } from '../../modules/tasks/index.js';
+import { mountQueueBoard } from '../../platform/queue-board/queue-board.js';
+import { endTaskOf, type Ground } from '../ground/ground.js';
+
+/** The api role of a process: what clients talk to. It admits and streams; engines are out of its reach. */
+export interface ApiRole {
+  readonly modules: DynamicModule[];
+  readonly hub: EventHub;
+  readonly endTask: EndTask;
+  mount(fastify: FastifyInstance): void;
+  start(): Promise<void>;
+  stop(): void;
+}
+
+const quietSweepMs = 5000;
+const gaugeMs = 500;
+
+export function createApiRole(ground: Ground): ApiRole {
+  const { config, redis, eventLog, archive, tasks, line, queues, pools, deadlines, clock } = ground;
+  const telemetry = new TasksTelemetry(ground.metrics, ground.log);
+  const hub = new EventHub(ground.hubId ?? EventHub.newId(), redis.subscriber, eventLog, archive, {
+    sweepMs: quietSweepMs,
+    onLastReaderGone: (taskId, wantsCancel) => {
+      if (wantsCancel) cancelTask.run(taskId, 'disconnect').catch((error: unknown) => ground.log.warn({ job_id: taskId, err: error }, 'cancel failed'));
+    },
+  });
+  const endTask = endTaskOf(ground, hub);
+  const cancelTask = new CancelTask({ endTask, log: eventLog, archive, tasks, line, queues, deadlines, hub, telemetry });
+  const gauge = new LineGauge(line, pools.ids, (poolId, depth) => countLine(ground, poolId, depth));
+  const { heartbeat_ms: heartbeatMs, reader_buffer_bytes: bufferBytes } = config.streaming;
+  const streamTask = new StreamTask(hub, tasks, { heartbeatMs, bufferBytes });
+  const submitTask = new SubmitTask({ pools, line, gauge, deadlines, queues, log: eventLog, tasks, telemetry, clock });
+  const readTask = new ReadTask(new TaskReadsRepository(ground.database.prisma), line, pools);
+  return {
+    modules: [TasksModule.register({ submitTask, readTask, streamTask, cancelTask, hub }), PoolsModule.register(new ReadPool(pools, ground.leases, line))],
+    hub,
+    endTask,
+    mount: (fastify) => mountQueueBoard(fastify, () => queues.all().map(({ queue }) => queue)),
+    start: async () => {
+      await gauge.refresh();
+      gauge.start(gaugeMs);
+      await hub.start();
+    },
+    stop: () => {
+      gauge.stop();
+      streamTask.stop();
+      hub.stop();
+    },
+  };
+}
+
+function countLine({ metrics, pools }: Ground, poolId: string, depth: { readonly interactive: number; readonly batch: number }): void {
+  const pool = pools.find(poolId);
+  if (pool === null) return;
+  const engineVersion = pool.replicas.find((replica) => replica.engineVersion !== null)?.engineVersion ?? null;
+  const labels = { engine: pool.config.engine.id, engineVersion, poolId };
+  metrics.setQueueDepth({ ...labels, priority: 'interactive' }, depth.interactive);
+  metrics.setQueueDepth({ ...labels, priority: 'batch' }, depth.batch);
+  metrics.setActiveLeases(
+    poolId,
+    [...pool.leases.values()].reduce((sum, count) => sum + count, 0),
+  );
+  metrics.setPoolReady(poolId, pool.ready);
+}

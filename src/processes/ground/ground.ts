@@ -1,0 +1,96 @@
+import { lookAtEngine } from '../../engines/engine-probe.js';
+import { Deadlines, Line, PoolQueues } from '../../modules/admission/index.js';
+import { EventArchiveRepository, EventHub, EventLog } from '../../modules/events/index.js';
+import { Leases, PoolPerfRecorder, PoolRegistry } from '../../modules/pools/index.js';
+import { EndTask, TasksRepository } from '../../modules/tasks/index.js';
+import { systemClock, type Clock } from '../../platform/clock/clock.js';
+import type { AppConfig } from '../../platform/config/app-config.js';
+import { Database } from '../../platform/database/database.js';
+import { newUuid } from '../../platform/ids/uuid.js';
+import { assertRedisVersion } from '../../platform/local-stores/index.js';
+import { Metrics } from '../../platform/observability/metrics.js';
+import type { Log } from '../../platform/observability/logger.js';
+import { RedisConnections } from '../../platform/redis/redis-connections.js';
+import type { Stores } from './stores.js';
+
+const redisReadyMs = 10_000;
+
+/** What every role stands on: connections, records and the live state of the pools. One object a process. */
+export interface Ground {
+  readonly processId: string;
+  readonly config: AppConfig;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly redis: RedisConnections;
+  readonly database: Database;
+  readonly eventLog: EventLog;
+  readonly archive: EventArchiveRepository;
+  readonly tasks: TasksRepository;
+  readonly line: Line;
+  readonly deadlines: Deadlines;
+  readonly queues: PoolQueues;
+  readonly leases: Leases;
+  readonly perf: PoolPerfRecorder;
+  readonly pools: PoolRegistry;
+  readonly hubId: string | null;
+  close(): Promise<void>;
+}
+
+/** Connects. Rejects with a readable error when a store can't be used. */
+export async function openGround(config: AppConfig, log: Log, stores: Stores): Promise<Ground> {
+  const redis = new RedisConnections(stores.redisUrl, whileAway(log, 'Redis'));
+  try {
+    await redis.ready(redisReadyMs);
+    assertRedisVersion(await redis.commands.info('server'));
+  } catch (error) {
+    redis.close();
+    throw error;
+  }
+  const database = new Database(stores.databaseUrl, whileAway(log, 'Postgres'));
+  const clock = systemClock;
+  const hubId = config.roles.includes('api') ? EventHub.newId() : null;
+  const leases = new Leases(redis.commands, clock);
+  const perf = new PoolPerfRecorder(redis.commands);
+  const poolIds = config.pools.map(({ id }) => id);
+  const queues = new PoolQueues(poolIds, redis.commands);
+  return {
+    processId: newUuid().slice(0, 8),
+    config,
+    log,
+    clock,
+    metrics: new Metrics(),
+    redis,
+    database,
+    eventLog: new EventLog(redis.commands, clock, config.streaming.event_ttl_s, hubId),
+    archive: new EventArchiveRepository(database.pool),
+    tasks: new TasksRepository(database.pool),
+    line: new Line(redis.commands, clock),
+    deadlines: new Deadlines(redis.commands),
+    queues,
+    leases,
+    perf,
+    pools: new PoolRegistry(config.pools, redis.commands, lookAtEngine, leases, perf, { refreshMs: 500 }),
+    hubId,
+    close: async () => {
+      await queues.close();
+      redis.close();
+      await database.close();
+    },
+  };
+}
+
+/** How tasks end in this process. @param hub its readers, if it has any */
+export function endTaskOf(ground: Ground, hub: EventHub | null): EndTask {
+  return new EndTask(ground.eventLog, ground.archive, ground.tasks, hub, ground.clock);
+}
+
+/** Says once that a store went away, and not again for a while: every connection and every retry reports it. */
+function whileAway(log: Log, store: string): (error: Error) => void {
+  let saidMs = 0;
+  return (error) => {
+    if (Date.now() - saidMs < 5000) return;
+    saidMs = Date.now();
+    log.warn({ err: error, human: `${store} does not answer; trying again until it does.` }, 'store is away');
+  };
+}

@@ -1,0 +1,49 @@
+import { createEngineAgent } from '../../engines/http/stream-request.js';
+import { LlamacppAdapter } from '../../engines/llamacpp/llamacpp.adapter.js';
+import type { EngineAdapter, EngineAdapters } from '../../engines/engine-adapter.port.js';
+import { ClaimTask, Dispatcher, DispatchTelemetry } from '../../modules/dispatch/index.js';
+import { LogAppender, type EventHub } from '../../modules/events/index.js';
+import type { EndTask } from '../../modules/tasks/index.js';
+import type { Ground } from '../ground/ground.js';
+
+/** A lease outlives a few missed heartbeats. */
+const leaseMs = 10_000;
+const heartbeatMs = 2000;
+
+/** The worker role of a process: takes tasks from the queues to the engines. */
+export interface WorkerRole {
+  start(): Promise<void>;
+  /** Lets running tasks end for at most `graceMs`. */
+  stop(graceMs: number): Promise<void>;
+}
+
+/** The adapters of this build, by engine. */
+export function createAdapters(): { readonly adapters: EngineAdapters; readonly close: () => Promise<void> } {
+  const agent = createEngineAgent();
+  const all: EngineAdapter[] = [new LlamacppAdapter(agent)];
+  return { adapters: new Map(all.map((adapter) => [adapter.engine, adapter])), close: () => agent.destroy() };
+}
+
+/** @param hub readers of the same process, fed in memory; null in a process without */
+export function createWorkerRole(ground: Ground, endTask: EndTask, hub: EventHub | null): WorkerRole {
+  const { redis, pools, queues, leases, perf, tasks, clock, log, metrics, config, processId } = ground;
+  const { adapters, close } = createAdapters();
+  const appender = new LogAppender(redis.commands, hub?.id ?? null, (chunks) => hub?.deliver(chunks));
+  const claim = new ClaimTask(redis.commands, clock, leaseMs);
+  const telemetry = new DispatchTelemetry(metrics, log);
+  const dispatcher = new Dispatcher(
+    pools,
+    queues,
+    { commands: redis.commands, subscriber: redis.subscriber, blocking: () => redis.blocking() },
+    { pools, claim, leases, perf, appender, tasks, endTask, adapters, telemetry, clock },
+    clock,
+    { processId, lockMs: config.worker.lock_ms, leaseMs, heartbeatMs, onError: () => undefined },
+  );
+  return {
+    start: () => dispatcher.start(),
+    stop: async (graceMs) => {
+      await dispatcher.stop(graceMs);
+      await close();
+    },
+  };
+}
