@@ -4,15 +4,15 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../platform/config/load-config.js';
 import { createHttpApp } from '../../platform/http/http-app.js';
 import { createLog } from '../../platform/observability/logger.js';
-import { MetaModule } from '../meta/index.js';
-import { HealthModule, type HealthProbe } from './index.js';
+import { HealthModule } from './health.module.js';
+import type { HealthProbe } from './health-probe.js';
 
 let app: NestFastifyApplication;
 
 afterEach(() => app.close());
 
 async function start(probes: readonly HealthProbe[]): Promise<void> {
-  @Module({ imports: [HealthModule.register({ useFactory: () => probes }), MetaModule] })
+  @Module({ imports: [HealthModule.register({ useFactory: () => probes })] })
   class ProbeModule {}
   const loaded = loadConfig({ env: {}, cwd: '/nonexistent' });
   if ('problems' in loaded) throw new Error('the demonstration configuration is refused');
@@ -58,15 +58,5 @@ describe('health', () => {
       ],
     });
     expect((await app.inject({ url: '/healthz' })).statusCode).toBe(200);
-  });
-
-  it('tells the version', async () => {
-    await start([]);
-    expect((await app.inject({ url: '/v2/meta/version' })).json()).toEqual({
-      name: 'orchestratord',
-      version: expect.stringMatching(/^\d+\.\d+\.\d+/),
-      api: 'v2',
-      node: process.versions.node,
-    });
   });
 });

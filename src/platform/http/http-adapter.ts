@@ -1,19 +1,22 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import type { FastifyInstance, FastifyServerOptions } from 'fastify';
+import type { FastifyHttpOptions, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { addAuthHook, authPolicyOf } from '../auth/auth-hook.js';
 import type { AppConfig } from '../config/app-config.js';
 import { invalidParams } from '../errors/app-error.js';
 import { newUuid } from '../ids/uuid.js';
 import type { Log } from '../observability/logger.js';
 import { correlationHeader, correlationIdOf } from './correlation.js';
-import { errorResponse, sendError } from './error-envelope.js';
+import { errorResponse, sendError, writeError } from './error-envelope.js';
 import { acceptJsonOnly } from './json-body.js';
 import { toAppError } from './to-app-error.js';
 
 /** Fastify as every process of ours listens with it: correlation ids, the token check, JSON only, errors in the envelope. */
 export function createHttpAdapter(config: AppConfig, log: Log): FastifyAdapter {
-  const options: FastifyServerOptions & { skipMiddie: boolean } = {
+  const options: FastifyHttpOptions<Server> & { skipMiddie: boolean } = {
+    // Node would answer a missing Host by itself, without a body.
+    http: { requireHostHeader: false },
     bodyLimit: config.server.body_limit_bytes,
     genReqId: correlationIdOf,
     logger: false,
@@ -29,18 +32,24 @@ export function createHttpAdapter(config: AppConfig, log: Log): FastifyAdapter {
     clientErrorHandler: (error, socket) => refuseConnection(error, socket as Socket),
   };
   const adapter = new FastifyAdapter(options);
-  // Runs before all other hooks. Set on the raw response, the header also reaches hijacked streams.
-  adapter.setOnRequestHook(
-    (request: { id: string }, reply: { raw: { setHeader(name: string, value: string): void } }, done: () => void) => {
-      reply.raw.setHeader(correlationHeader, request.id);
-      done();
-    },
-  );
+  adapter.setOnRequestHook(beginRequest);
   const fastify = adapter.getInstance() as unknown as FastifyInstance;
+  fastify.server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
+    const error = invalidParams([{ field: 'header.Expect', problem: 'may only be 100-continue' }]);
+    writeError(response, error, correlationIdOf(request));
+  });
   addAuthHook(fastify, authPolicyOf(config), (reply, error) => sendError(reply, error));
   acceptJsonOnly(fastify);
   if (log.isLevelEnabled('debug')) addRequestLog(fastify, log);
   return adapter;
+}
+
+/** Runs before all other hooks. Set on the raw response, the correlation id also reaches hijacked streams. */
+function beginRequest(request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
+  reply.raw.setHeader(correlationHeader, request.id);
+  const hasHost = request.headers.host !== undefined || request.raw.httpVersion === '1.0';
+  if (hasHost) done();
+  else done(invalidParams([{ field: 'header.Host', problem: 'is required' }]));
 }
 
 /** One line a request. The route, not the URL: query strings and ids of others stay out of the log. */

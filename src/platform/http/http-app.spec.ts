@@ -1,4 +1,4 @@
-import { connect } from 'node:net';
+import { connect, type AddressInfo, type Server } from 'node:net';
 import { Controller, Get, HttpCode, Module, Param, Post, Res } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply } from 'fastify';
@@ -258,22 +258,47 @@ describe('without a token, on loopback', () => {
     expect(JSON.parse(line ?? '{}')).toMatchObject({ level: 'error', correlation_id: response.json().correlation_id });
   });
 
-  it('answers what is no HTTP with the envelope', async () => {
-    await app.listen(0, '127.0.0.1');
-    const { port } = app.getHttpServer().address() as { port: number };
-    const answer = await new Promise<string>((resolve, reject) => {
-      const socket = connect(port, '127.0.0.1', () => socket.write('NONSENSE\r\n\r\n'));
-      let text = '';
-      socket
-        .on('data', (chunk) => (text += String(chunk)))
-        .on('end', () => resolve(text))
-        .on('error', reject);
-    });
+  it('takes no compressed body', async () => {
+    const response = await post(good, { 'content-encoding': 'gzip' });
+    expect([response.statusCode, response.json().code]).toEqual([415, 'UNSUPPORTED_MEDIA_TYPE']);
+  });
+
+  it.each([
+    ['NONSENSE\r\n\r\n', 'request'],
+    ['GET / HTTP/1.1\r\n\r\n', 'header.Host'],
+    [`GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 'header'],
+    ['POST /v2/tasks HTTP/1.1\r\nHost: localhost\r\nExpect: bananas\r\nContent-Length: 0\r\n\r\n', 'header.Expect'],
+    [
+      'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+      'request',
+    ],
+  ])('answers bad HTTP with the envelope: %j', async (text, field) => {
+    const answer = await sendRaw(app, text);
     expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
-    expect(answer).toMatch(/X-Correlation-Id: [0-9a-f-]{36}\r\n/);
-    expect(JSON.parse(answer.split('\r\n\r\n')[1] ?? '')).toMatchObject({ code: 'INVALID_PARAMS' });
+    expect(answer).toMatch(/X-Correlation-Id: [0-9a-f-]{36}\r\n/i);
+    expect(JSON.parse(answer.split('\r\n\r\n')[1] ?? '')).toMatchObject({
+      code: 'INVALID_PARAMS',
+      details: [{ field }],
+    });
   });
 });
+
+/** Writes bytes to a listening app and reads until an answer is whole. */
+async function sendRaw(app: NestFastifyApplication, text: string): Promise<string> {
+  if (!(app.getHttpServer() as Server).listening) await app.listen(0, '127.0.0.1');
+  const { port } = (app.getHttpServer() as Server).address() as AddressInfo;
+  return new Promise((resolve, reject) => {
+    let answer = '';
+    const socket = connect(port, '127.0.0.1', () => socket.write(text));
+    socket.on('error', reject);
+    socket.on('data', (chunk) => {
+      answer += String(chunk);
+      if (!answer.endsWith('}')) return;
+      socket.destroy();
+      resolve(answer);
+    });
+  });
+}
 
 describe('with a token', () => {
   let app: NestFastifyApplication;

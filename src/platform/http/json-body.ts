@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { type AppError, invalidParams } from '../errors/app-error.js';
+import { AppError, invalidParams } from '../errors/app-error.js';
 import { unstorable } from './storable.js';
 
 /**
@@ -12,12 +12,18 @@ export function acceptJsonOnly(fastify: FastifyInstance): void {
   fastify.addContentTypeParser(
     'application/json',
     { parseAs: 'buffer' },
-    (_request: FastifyRequest, body: Buffer, done) => {
-      const parsed = parseJson(body);
+    (request: FastifyRequest, body: Buffer, done) => {
+      const encoding = request.headers['content-encoding'];
+      const parsed = encoding === undefined || encoding === 'identity' ? parseJson(body) : compressed();
       if (parsed instanceof Error) done(parsed, undefined);
       else done(null, parsed.value);
     },
   );
+}
+
+/** Nothing is ever unpacked here, so nothing can swell. */
+function compressed(): AppError {
+  return new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send the body uncompressed, without Content-Encoding.');
 }
 
 function parseJson(body: Buffer): { readonly value: unknown } | AppError {
