@@ -180,6 +180,24 @@ describe('the file', () => {
     ]);
   });
 
+  it('has contradictions told beside misshapen keys', () => {
+    const found = problems(
+      { BIND_ADDR: '0.0.0.0:80' },
+      [
+        'pools:',
+        '  - { id: a, engine: { id: vllm }, model: { ref: x } }',
+        '  - { id: b, engine: { id: llamacpp }, model: { ref: x }, devices: [0] }',
+        'storage: { postgres: 5 }',
+      ].join('\n'),
+    );
+    expect(found.map(({ path }) => path)).toEqual([
+      'storage.postgres',
+      'pools[0].engine.id',
+      'BIND_ADDR',
+      'pools[1].devices',
+    ]);
+  });
+
   it.each([
     ['a: 1\na: 2\n', 2],
     ['a: [1\n', 2],

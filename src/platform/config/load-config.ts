@@ -7,6 +7,7 @@ import { attachedPool, demoConfig } from './demo-config.js';
 import { dotted, type Problem } from './problems.js';
 import { readEnvironment, type Environment, type EnvironmentSettings, type Override } from './read-environment.js';
 import { readYamlFile, type YamlFile } from './read-yaml.js';
+import { salvage } from './salvage.js';
 
 export type LoadedConfig = { readonly config: AppConfig } | { readonly problems: readonly Problem[] };
 
@@ -98,12 +99,14 @@ function overlay(value: unknown, overrides: readonly Override[]): unknown {
 
 function checkDraft(draft: Draft, environment: EnvironmentSettings): { config: Config | null; problems: Problem[] } {
   const shaped = check(configSchema, draft.value);
-  if (!shaped.ok) return { config: null, problems: shaped.findings.map((finding) => located(finding, draft)) };
+  const misshapen = shaped.ok ? [] : shaped.findings;
+  const config = shaped.ok ? shaped.value : salvage(draft.value, misshapen);
   // A token that was given but refused is a problem already; asking for one again would mislead.
   const hasToken =
     environment.authToken !== null || environment.problems.some(({ path }) => path.startsWith('AUTH_TOKEN'));
-  const problems = checkConfig(shaped.value, hasToken).map((problem) => located(problem, draft));
-  return { config: shaped.value, problems };
+  const contradictions = config === null ? [] : checkConfig(config, hasToken);
+  const problems = [...misshapen, ...contradictions].map((finding) => located(finding, draft));
+  return { config: shaped.ok ? shaped.value : null, problems };
 }
 
 function located(finding: { path: readonly (string | number)[]; problem: string }, draft: Draft): Problem {
