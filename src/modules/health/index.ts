@@ -1,2 +1,2 @@
 export { HealthModule, type HealthModuleOptions } from './health.module.js';
-export { HEALTH_PROBES, type HealthProbe } from './health-probe.js';
+export type { HealthProbe } from './health-probe.js';
