@@ -65,27 +65,12 @@ export interface EngineStream {
 /** The adapters a process has plugged in, by engine. */
 export type EngineAdapters = ReadonlyMap<EngineId, EngineAdapter>;
 
-/** What an engine says of itself. */
-export interface EngineProps {
-  readonly engineVersion: string | null;
-  /** Context of one sequence, in tokens. */
-  readonly ctxMax: number | null;
-  readonly slots: number | null;
-  readonly modelName: string | null;
-}
-
-export type EngineHealth = { readonly live: boolean; readonly ready: boolean; readonly detail: string | null };
-
 /**
  * One engine's dialect behind the words every room shares. An adapter holds no task state: it may be asked from many tasks at once.
- * Deliberately not here: choosing a replica, retries after the first byte, fencing, and everything about queues.
+ * Deliberately not here: whether an engine is fit (engine-probe.ts, which every process may use), choosing a replica, retries after the first byte, fencing, and everything about queues.
  */
 export interface EngineAdapter {
   readonly engine: EngineId;
-  /** Whether the engine answers and takes work; never throws. */
-  health(endpoint: EngineEndpoint, signal: AbortSignal): Promise<EngineHealth>;
-  /** What the engine serves; throws EngineError when it can't be asked. */
-  props(endpoint: EngineEndpoint, signal: AbortSignal): Promise<EngineProps>;
   /**
    * Starts decoding; the sink hears of everything, also of failures. Aborting the signal closes the engine's connection, which makes the
    * engine stop and free the slot.

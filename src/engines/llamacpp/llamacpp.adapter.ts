@@ -1,15 +1,5 @@
 import { Agent } from 'undici';
-import {
-  EngineError,
-  type EngineAdapter,
-  type EngineEndpoint,
-  type EngineHealth,
-  type EngineProps,
-  type EngineRequest,
-  type EngineSink,
-  type EngineStream,
-} from '../engine-adapter.port.js';
-import { lookAtEngine, type EngineLook } from '../engine-probe.js';
+import type { EngineAdapter, EngineEndpoint, EngineRequest, EngineSink, EngineStream } from '../engine-adapter.port.js';
 import { streamRequest } from '../http/stream-request.js';
 import { llamacppErrorOf } from './llamacpp-error.js';
 import { LlamacppStreamReader } from './llamacpp-stream-reader.js';
@@ -24,18 +14,6 @@ export class LlamacppAdapter implements EngineAdapter {
 
   constructor(private readonly agent: Agent) {}
 
-  async health(endpoint: EngineEndpoint): Promise<EngineHealth> {
-    const look = await this.look(endpoint);
-    return { live: look.kind !== 'dead', ready: look.kind === 'ready', detail: look.kind === 'ready' ? null : look.detail };
-  }
-
-  async props(endpoint: EngineEndpoint): Promise<EngineProps> {
-    const look = await this.look(endpoint);
-    if (look.kind !== 'ready') throw new EngineError('REPLICA_EXHAUSTED', look.detail);
-    const { engineVersion, ctxMax, slots, modelName } = look;
-    return { engineVersion, ctxMax, slots, modelName };
-  }
-
   submit(endpoint: EngineEndpoint, request: EngineRequest, sink: EngineSink, signal: AbortSignal): EngineStream {
     const reader = new LlamacppStreamReader(sink);
     return streamRequest(
@@ -49,9 +27,5 @@ export class LlamacppAdapter implements EngineAdapter {
       },
       signal,
     );
-  }
-
-  private look(endpoint: EngineEndpoint): Promise<EngineLook> {
-    return lookAtEngine(this.engine, endpoint.url, endpoint.timeouts.connectMs);
   }
 }

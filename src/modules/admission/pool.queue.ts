@@ -67,6 +67,11 @@ export class PoolQueue {
     await this.queue.setGlobalConcurrency(Math.max(1, slots));
   }
 
+  /** Whether the queue can be read. */
+  async ping(): Promise<void> {
+    await this.queue.getJobCountByTypes('active');
+  }
+
   async close(): Promise<void> {
     await this.queue.close().catch(() => undefined);
   }

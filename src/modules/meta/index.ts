@@ -1,1 +1,2 @@
 export { MetaModule } from './meta.module.js';
+export { packageVersion } from './package-version.js';

@@ -20,9 +20,9 @@ export interface EngineFiles {
 /**
  * Runs a program that knows nothing of parents so that it dies with us. The shell becomes the program by `exec`, keeping its pid; a child of it
  * waits for the end of our pipe, which the kernel closes however we die, and then kills the process group. While that child lives the system
- * gives the group's number to nobody else, so it can't hit a stranger.
+ * gives the group's number to nobody else, so it can't hit a stranger. (No `--` before it: dash does not know that.)
  */
-const GUARD = 'exec 3<&0 </dev/null; { read -r _ <&3; kill -KILL -- "-$$"; } >/dev/null 2>&1 & exec 3<&-; exec "$@"';
+const GUARD = 'exec 3<&0 </dev/null; { read -r _ <&3; kill -KILL "-$$"; } >/dev/null 2>&1 & exec 3<&-; exec "$@"';
 
 /** One engine process: started, watched and stopped. It never outlives us, whatever kills us. */
 export class EngineProcess {

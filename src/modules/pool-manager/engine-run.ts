@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { EngineAdapter, EngineEndpoint, EngineHealth, EngineProps } from '../../engines/engine-adapter.port.js';
+import type { EngineEndpoint } from '../../engines/engine-adapter.port.js';
+import type { EngineLook, LookAtEngine } from '../../engines/engine-probe.js';
 import type { EngineLog } from './engine-log.js';
 import { exitText, type EngineProcess } from './engine-process.js';
 import { selfTest } from './self-test.js';
-import type { PackagePool, Patience } from './pool-settings.js';
+import type { Decoder, PackagePool, Patience } from './pool-settings.js';
 import { withinTime } from './within-time.js';
 
 /** The engine could not be started, or was lost. The message is for people. */
@@ -11,25 +12,35 @@ export class EngineLostError extends Error {
   override readonly name = 'EngineLostError';
 }
 
+/** What a ready engine says of itself. */
+export type ReadyLook = Extract<EngineLook, { kind: 'ready' }>;
+
+export interface WatchTools {
+  readonly adapter: Decoder;
+  readonly look: LookAtEngine;
+  readonly log: EngineLog;
+  readonly patience: Patience;
+}
+
 /** One started engine from its first health check to its loss. */
 export class EngineWatch {
   constructor(
     private readonly engine: EngineProcess,
     private readonly endpoint: EngineEndpoint,
-    private readonly tools: { readonly adapter: EngineAdapter; readonly log: EngineLog; readonly patience: Patience },
+    private readonly tools: WatchTools,
     private readonly pool: PackagePool,
   ) {}
 
   /** Waits for health, then runs the self-test. Throws EngineLostError; returns what the engine says of itself. */
-  async untilReady(signal: AbortSignal): Promise<EngineProps> {
+  async untilReady(signal: AbortSignal): Promise<ReadyLook> {
     const { patience, adapter } = this.tools;
-    await this.bounded(patience.startMs, 'did not become healthy', signal, (within) => this.pollHealth(within));
+    const look = await this.bounded(patience.startMs, 'did not become healthy', signal, (within) =>
+      this.pollHealth(within),
+    );
     await this.bounded(patience.selfTestMs, 'did not pass its self-test', signal, (within) =>
       selfTest(adapter, this.endpoint, within),
     );
-    return this.bounded(patience.selfTestMs, 'did not tell its properties', signal, (within) =>
-      adapter.props(this.endpoint, within),
-    );
+    return look;
   }
 
   /** Watches a ready engine; resolves when the signal comes, throws EngineLostError when the engine is lost. */
@@ -39,13 +50,11 @@ export class EngineWatch {
     let failures = 0;
     try {
       while (!gone.aborted) {
-        const health = await this.health(gone);
+        const look = await this.look();
         if (gone.aborted) break;
-        failures = health.ready ? 0 : failures + 1;
-        if (failures >= patience.healthFailures)
-          throw new EngineLostError(
-            `The engine failed ${failures} health checks in a row (${health.detail ?? 'no detail'}).`,
-          );
+        failures = look.kind === 'ready' ? 0 : failures + 1;
+        if (look.kind !== 'ready' && failures >= patience.healthFailures)
+          throw new EngineLostError(`The engine failed ${failures} health checks in a row: ${look.detail}.`);
         await log.bound();
         await delay(this.pool.health.intervalMs, undefined, { signal: gone }).catch(() => undefined);
       }
@@ -55,14 +64,14 @@ export class EngineWatch {
     if (!signal.aborted) throw await this.exitError('ended by itself');
   }
 
-  private health(signal: AbortSignal): Promise<EngineHealth> {
-    return withinTime(this.pool.health.timeoutMs, signal, (within) => this.tools.adapter.health(this.endpoint, within));
+  private look(): Promise<EngineLook> {
+    return this.tools.look(this.pool.engine.id, this.endpoint.url, this.pool.health.timeoutMs);
   }
 
-  private async pollHealth(within: AbortSignal): Promise<void> {
+  private async pollHealth(within: AbortSignal): Promise<ReadyLook> {
     for (;;) {
-      const health = await this.health(within);
-      if (health.ready) return;
+      const look = await this.look();
+      if (look.kind === 'ready') return look;
       await delay(this.tools.patience.pollMs, undefined, { signal: within });
     }
   }

@@ -1,5 +1,4 @@
-import { join } from 'node:path';
-import type { Config, PoolConfig } from '../../contract/config.js';
+import type { AppPool } from '../../platform/config/app-config.js';
 import type { PackagePool, Patience } from './pool-settings.js';
 import { defaultRestart } from './restart-policy.js';
 
@@ -15,20 +14,20 @@ export const defaultPatience: Patience = {
 const DEFAULT_SLOTS = 4;
 
 /** The pools of a configuration that this room runs: those in package mode. */
-export function packagePools(config: Config): PackagePool[] {
-  const packaged = config.pools.filter((pool) => pool.provisioning.mode === 'package');
-  return packaged.map((pool) => packagePool(pool, join(config.storage.data_dir, 'models')));
+export function packagePools(pools: readonly AppPool[]): PackagePool[] {
+  return pools.filter((pool) => pool.provisioning.mode === 'package').map(packagePool);
 }
 
-function packagePool(pool: PoolConfig, defaultCacheDir: string): PackagePool {
+function packagePool(pool: AppPool): PackagePool {
   return {
     id: pool.id,
     engine: {
+      id: pool.engine.id,
       packageName: pool.provisioning.package.name,
       version: pool.engine.version,
       servedModelName: pool.engine.served_model_name,
     },
-    model: { ref: pool.model.ref, checksum: pool.model.checksum, cacheDir: pool.model.cache_dir ?? defaultCacheDir },
+    model: { ref: pool.model.ref, checksum: pool.model.checksum, cacheDir: pool.model.cache_dir },
     ctx: pool.ctx,
     slots: pool.slots ?? DEFAULT_SLOTS,
     devices: pool.devices,

@@ -1,4 +1,6 @@
+import type { EngineId } from '../../contract/common.js';
 import type { EngineAdapter } from '../../engines/engine-adapter.port.js';
+import type { LookAtEngine } from '../../engines/engine-probe.js';
 import type { Environment, EnsureModel } from '../provisioning/index.js';
 import type { EngineHostProgram } from './engine-command.js';
 import type { ReplicaAnnouncer } from './replica-announcer.port.js';
@@ -8,6 +10,7 @@ import type { RestartSettings } from './restart-policy.js';
 export interface PackagePool {
   readonly id: string;
   readonly engine: {
+    readonly id: EngineId;
     readonly packageName: 'llama-server' | 'node-llama-cpp' | undefined;
     /** Exact version wanted; null: any. */
     readonly version: string | null;
@@ -51,9 +54,13 @@ export interface Patience {
   readonly restart: RestartSettings;
 }
 
+/** The half of an adapter that the self-test needs. */
+export type Decoder = Pick<EngineAdapter, 'submit'>;
+
 /** Narrow collaborators of the supervisors; the process plugs them in. */
 export interface PoolCollaborators {
   readonly ensureModel: Pick<EnsureModel, 'run'>;
-  readonly adapter: EngineAdapter;
+  readonly adapters: ReadonlyMap<EngineId, Decoder>;
+  readonly look: LookAtEngine;
   readonly announcer: ReplicaAnnouncer;
 }

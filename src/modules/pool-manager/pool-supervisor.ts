@@ -116,17 +116,20 @@ export class PoolSupervisor {
 
   private async serve(engine: EngineProcess, url: string, command: EngineCommand, signal: AbortSignal): Promise<void> {
     const endpoint: EngineEndpoint = { poolId: this.pool.id, replicaId: REPLICA_ID, url, timeouts: this.pool.timeouts };
-    const tools = { adapter: this.collaborators.adapter, log: this.log, patience: this.settings.patience };
+    const adapter = this.collaborators.adapters.get(this.pool.engine.id);
+    if (adapter === undefined)
+      throw new EngineLostError(`This process speaks to no engine of the kind ${this.pool.engine.id}.`);
+    const tools = { adapter, look: this.collaborators.look, log: this.log, patience: this.settings.patience };
     const watch = new EngineWatch(engine, endpoint, tools, this.pool);
     this.say(`starting the engine, process ${engine.pid}`);
-    const props = await watch.untilReady(signal);
+    const look = await watch.untilReady(signal);
     this.readySinceMs = Date.now();
     this.enter('ready', {
       url,
       pid: engine.pid,
-      slots: props.slots ?? this.pool.slots,
-      ctxMax: props.ctxMax ?? command.ctx,
-      engineVersion: props.engineVersion ?? this.current.engineVersion,
+      slots: look.slots ?? this.pool.slots,
+      ctxMax: look.ctxMax ?? command.ctx,
+      engineVersion: look.engineVersion ?? this.current.engineVersion,
     });
     await watch.untilLost(signal);
   }

@@ -1,10 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import {
-  EngineError,
-  type EngineAdapter,
-  type EngineEndpoint,
-  type EngineRequest,
-} from '../../engines/engine-adapter.port.js';
+import { EngineError, type EngineEndpoint, type EngineRequest } from '../../engines/engine-adapter.port.js';
+import type { Decoder } from './pool-settings.js';
 
 const PROMPT = 'Hello';
 const FEW_TOKENS = 4;
@@ -14,26 +10,21 @@ const MANY_TOKENS = 256;
  * Proves that an engine decodes and can be canceled: a few tokens to the end, one stream broken off, and again a few tokens. Throws EngineError,
  * also when the signal comes first.
  */
-export async function selfTest(adapter: EngineAdapter, endpoint: EngineEndpoint, signal: AbortSignal): Promise<void> {
+export async function selfTest(adapter: Decoder, endpoint: EngineEndpoint, signal: AbortSignal): Promise<void> {
   await decode(adapter, endpoint, FEW_TOKENS, signal);
   await decodeAndCancel(adapter, endpoint, signal);
   await decode(adapter, endpoint, FEW_TOKENS, signal);
 }
 
-function decode(
-  adapter: EngineAdapter,
-  endpoint: EngineEndpoint,
-  maxTokens: number,
-  signal: AbortSignal,
-): Promise<void> {
+function decode(adapter: Decoder, endpoint: EngineEndpoint, maxTokens: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     signal.addEventListener('abort', () => reject(outOfTime()), { once: true });
-    const sink = { onToken: () => undefined, onEnd: () => resolve(), onError: reject };
+    const sink = { onPrompt: () => undefined, onToken: () => undefined, onEnd: () => resolve(), onError: reject };
     adapter.submit(endpoint, request(maxTokens), sink, signal);
   });
 }
 
-function decodeAndCancel(adapter: EngineAdapter, endpoint: EngineEndpoint, signal: AbortSignal): Promise<void> {
+function decodeAndCancel(adapter: Decoder, endpoint: EngineEndpoint, signal: AbortSignal): Promise<void> {
   const cancel = new AbortController();
   return new Promise((resolve, reject) => {
     signal.addEventListener('abort', () => reject(outOfTime()), { once: true });
@@ -41,7 +32,7 @@ function decodeAndCancel(adapter: EngineAdapter, endpoint: EngineEndpoint, signa
       cancel.abort();
       resolve();
     };
-    const sink = { onToken: enough, onEnd: enough, onError: reject };
+    const sink = { onPrompt: () => undefined, onToken: enough, onEnd: enough, onError: reject };
     adapter.submit(endpoint, request(MANY_TOKENS), sink, AbortSignal.any([signal, cancel.signal]));
   });
 }

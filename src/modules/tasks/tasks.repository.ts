@@ -113,6 +113,11 @@ export class TasksRepository {
     return taskIds.filter((id) => !open.has(id));
   }
 
+  /** Whether Postgres answers. */
+  async ping(): Promise<void> {
+    await this.pool.query('SELECT 1');
+  }
+
   private batcher<Item extends { readonly taskId: string }>(name: string, text: string, row: (item: Item) => object): WriteBatcher<Item, boolean> {
     const write = async (items: readonly Item[]): Promise<boolean[]> => {
       const found = await this.pool.query<{ task_id: string }>({ name, text, values: [JSON.stringify(items.map(row))] });

@@ -102,6 +102,11 @@ function unknownGpus(wish: EngineWish, machine: MachineFacts): RefusedPlan | nul
   );
 }
 
+/** Whether a GPU that no engine here can use may be passed over: only where nobody asked for it. */
+function mayFallBack(wish: EngineWish): boolean {
+  return wish.gpuPolicy === 'allowed-cpu' && wish.devices === undefined;
+}
+
 function fits(wish: EngineWish, version: string | null): boolean {
   return wish.version === null || wish.version === version;
 }
@@ -118,7 +123,8 @@ function planLlamaServer(wish: EngineWish, machine: MachineFacts, gpu: boolean):
       'not-found',
       `engine.version ${wish.version ?? ''} is wanted, but ${found.path} is version ${found.version ?? 'unknown'}. Install the wanted one, or set engine.version: null.`,
     );
-  if (gpu && found.gpuDevices === 0)
+  const usesGpu = gpu && found.gpuDevices > 0;
+  if (gpu && !usesGpu && !mayFallBack(wish))
     return refused(
       'no-gpu',
       `${found.path} lists no GPU (llama-server --list-devices): it would decode on the CPU. Install a build with CUDA or Vulkan, or set policy.gpu: allowed-cpu and devices: [].`,
@@ -127,8 +133,8 @@ function planLlamaServer(wish: EngineWish, machine: MachineFacts, gpu: boolean):
     kind: 'llama-server',
     command: found.path,
     version: found.version,
-    gpu: gpu ? 'any' : false,
-    steps: [`use ${found.path} (version ${found.version ?? 'unknown'}) on ${gpu ? 'the GPU' : 'the CPU'}`],
+    gpu: usesGpu ? 'any' : false,
+    steps: [`use ${found.path} (version ${found.version ?? 'unknown'}) on ${usesGpu ? 'the GPU' : 'the CPU'}`],
   };
 }
 
@@ -138,7 +144,7 @@ function planNodeLlamaCpp(wish: EngineWish, machine: MachineFacts, gpu: boolean)
       'not-found',
       `engine.version ${wish.version ?? ''} is wanted; package mode carries node-llama-cpp ${NODE_LLAMA_CPP_VERSION}. Set engine.version: null, or attach an engine of your own with provisioning.mode: external.`,
     );
-  const platform = fittingPlatform(machine, gpu);
+  const platform = fittingPlatform(machine, gpu) ?? (mayFallBack(wish) ? fittingPlatform(machine, false) : null);
   if (platform === null) return gpu ? noGpuBuild(machine) : refused('unsupported-platform', noBuild(machine));
   const directory = join(wish.enginesDir, `node-llama-cpp-${NODE_LLAMA_CPP_VERSION}-${platform}`);
   const build = builds[platform];

@@ -1,0 +1,57 @@
+import type { ReplicaAnnouncement, ReplicaAnnouncer } from '../../modules/pool-manager/index.js';
+import type { Announcement, AnnounceReplica } from '../../modules/pools/index.js';
+
+const repeatMs = 5000;
+
+/** Carries what the pool manager says of its replicas to all processes, and repeats it, so that a Redis that lost it learns it again. */
+export class RedisAnnouncer implements ReplicaAnnouncer {
+  private readonly latest = new Map<string, ReplicaAnnouncement>();
+  private readonly timer: NodeJS.Timeout;
+  private writing: Promise<void> = Promise.resolve();
+
+  constructor(private readonly announceReplica: AnnounceReplica) {
+    this.timer = setInterval(() => {
+      for (const announcement of this.latest.values()) this.write(announcement);
+    }, repeatMs);
+    this.timer.unref();
+  }
+
+  announce(announcement: ReplicaAnnouncement): void {
+    this.latest.set(keyOf(announcement.poolId, announcement.replicaId), announcement);
+    this.write(announcement);
+  }
+
+  withdraw(poolId: string, replicaId: string, reason: string): void {
+    const before = this.latest.get(keyOf(poolId, replicaId));
+    if (before !== undefined) this.announce({ ...before, url: null, state: 'failed', lastError: reason });
+  }
+
+  /** Resolves when everything said so far was written, or could not be. */
+  async stop(): Promise<void> {
+    clearInterval(this.timer);
+    await this.writing;
+  }
+
+  private write(announcement: ReplicaAnnouncement): void {
+    const { poolId, replicaId } = announcement;
+    // One after the other: the last word must also be the last one written. What fails is repeated by the timer.
+    this.writing = this.writing.then(() => this.announceReplica.run(poolId, replicaId, wireForm(announcement)).catch(() => undefined));
+  }
+}
+
+function keyOf(poolId: string, replicaId: string): string {
+  return `${poolId}/${replicaId}`;
+}
+
+function wireForm(announcement: ReplicaAnnouncement): Announcement {
+  return {
+    url: announcement.state === 'ready' ? announcement.url : null,
+    slots: announcement.slots,
+    device_mask: announcement.deviceMask,
+    pid: announcement.pid,
+    state: announcement.state,
+    last_error: announcement.lastError,
+    ctx_max: announcement.ctxMax,
+    engine_version: announcement.engineVersion,
+  };
+}
