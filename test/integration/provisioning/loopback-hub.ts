@@ -123,20 +123,28 @@ export class LoopbackHub {
       response.writeHead(416, { 'content-range': `bytes */${this.content.length}` }).end();
       return;
     }
+    this.sendFrom(from, response);
+  }
+
+  /** Sends the content from an offset; null: all of it. */
+  private sendFrom(from: number | null, response: ServerResponse): void {
     const body = this.content.subarray(from ?? 0);
+    const { weakEtag, etag, claimedBytes } = this.faults;
+    const range = { 'content-range': `bytes ${from ?? 0}-${this.content.length - 1}/${this.content.length}` };
     response.writeHead(from === null ? 200 : 206, {
-      'content-length': String(this.faults.claimedBytes ?? body.length),
-      etag: this.faults.weakEtag ? `W/${this.faults.etag}` : this.faults.etag,
-      ...(from === null ? {} : { 'content-range': `bytes ${from}-${this.content.length - 1}/${this.content.length}` }),
+      'content-length': String(claimedBytes ?? body.length),
+      etag: weakEtag ? `W/${etag}` : etag,
+      ...(from === null ? {} : range),
     });
     const drop = this.faults.dropAfter.shift();
-    if (drop === undefined) {
-      response.end(body);
-      return;
-    }
+    if (drop === undefined) response.end(body);
+    else this.dropAfter(response, body.subarray(0, drop));
+  }
+
+  private dropAfter(response: ServerResponse, sent: Buffer): void {
     response.flushHeaders();
-    response.socket?.write(body.subarray(0, drop), () => response.socket?.destroySoon());
-    if (drop === 0) response.socket?.destroySoon();
+    response.socket?.write(sent, () => response.socket?.destroySoon());
+    if (sent.length === 0) response.socket?.destroySoon();
   }
 
   private rangeStart(request: IncomingMessage): number | null {
