@@ -20,7 +20,8 @@ function usedBetween(first, second, windowMs) {
   const cores = { machineCores, neighbourCores: Math.max(0, machineCores - ownCores) };
   if (first.subject === null) return { ...cores, cpuMs: null };
   const cpuMs = {};
-  for (const kind of Object.keys(first.subject)) cpuMs[kind] = second.subject[kind] - first.subject[kind];
+  // A Postgres backend that ended meanwhile took its time along; never count backwards.
+  for (const kind of Object.keys(first.subject)) cpuMs[kind] = Math.max(0, second.subject[kind] - first.subject[kind]);
   return { ...cores, cpuMs: { ...cpuMs, total: sumOf(cpuMs) } };
 }
 
