@@ -27,7 +27,7 @@ import { decideRestart, type LossRecord } from './restart-policy.js';
 import { vramShortage } from './vram-check.js';
 
 /** Package pools run one replica. */
-export const REPLICA_ID = 'r0';
+const REPLICA_ID = 'r0';
 
 interface Prepared {
   readonly engine: PreparedEngine;

@@ -10,7 +10,6 @@ export { planEngine, planText, type EnginePlan, type EngineWish, type GpuKind } 
 export { EnsureModel, type ModelRequest, type ModelSettings, type PresentModel } from './model/ensure-model.js';
 export type { GgufHeader } from './model/gguf-header.js';
 export type { HttpTimeouts, HubSettings } from './model/hub-client.js';
-export { modelName, parseModelRef, type ModelRef } from './model/model-ref.js';
 export type { RetrySettings } from './model/with-retries.js';
-export { bytesText, durationText, progressText, type Progress, type ProgressListener } from './progress.js';
+export { bytesText, progressText, type Progress, type ProgressListener } from './progress.js';
 export { ProvisioningError, type ProvisioningProblem } from './provisioning.errors.js';

@@ -46,6 +46,7 @@ describe('progress of a long step', () => {
       'download x: 120 MB of 4.7 GB (2 %), 85.0 MB/s, 54 s left',
     );
     expect(progressText({ ...step, phase: 'done' })).toBe('download x: 120 MB, done in 1.4 s');
-    expect(progressText({ ...step, phase: 'started', bytesDone: 0 })).toBe('download x');
+    expect(progressText({ ...step, phase: 'started', bytesDone: 0 })).toBe('download x: 4.7 GB');
+    expect(progressText({ ...step, phase: 'started', bytesDone: 0, bytesTotal: null })).toBe('download x');
   });
 });

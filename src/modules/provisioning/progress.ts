@@ -75,21 +75,20 @@ export class ProgressMeter {
 
 /** One line for a terminal: `download qwen.gguf: 120 MB of 4.7 GB (3 %), 85.0 MB/s, 54 s left`. */
 export function progressText(progress: Progress): string {
-  const parts: string[] = [];
-  if (progress.bytesDone > 0 || progress.phase === 'running') {
-    const percent =
-      progress.bytesTotal === null
-        ? ''
-        : ` of ${bytesText(progress.bytesTotal)} (${Math.min(100, Math.floor((progress.bytesDone / Math.max(1, progress.bytesTotal)) * 100))} %)`;
-    parts.push(
-      progress.phase === 'done' ? bytesText(progress.bytesDone) : `${bytesText(progress.bytesDone)}${percent}`,
-    );
-  }
+  const parts = [amountText(progress)].filter((part) => part !== null);
   if (progress.phase === 'running' && progress.bytesPerSecond !== null)
     parts.push(`${bytesText(progress.bytesPerSecond)}/s`);
   if (progress.phase === 'running' && progress.etaMs !== null) parts.push(`${durationText(progress.etaMs)} left`);
   if (progress.phase === 'done') parts.push(`done in ${durationText(progress.elapsedMs)}`);
   return parts.length === 0 ? progress.what : `${progress.what}: ${parts.join(', ')}`;
+}
+
+function amountText({ phase, bytesDone, bytesTotal }: Progress): string | null {
+  if (phase === 'done') return bytesText(bytesDone);
+  if (bytesTotal === null) return bytesDone === 0 ? null : bytesText(bytesDone);
+  const percent = Math.min(100, Math.floor((bytesDone / Math.max(1, bytesTotal)) * 100));
+  if (phase === 'started' && bytesDone === 0) return bytesText(bytesTotal);
+  return `${bytesText(bytesDone)} of ${bytesText(bytesTotal)} (${percent} %)`;
 }
 
 /** Decimal units, as disks and networks are sold. */

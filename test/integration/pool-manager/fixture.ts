@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { env } from 'node:process';
+import { fileURLToPath } from 'node:url';
 import { lookAtEngine } from '../../../src/engines/engine-probe.js';
 import {
   PoolManager,
@@ -31,7 +32,8 @@ export class Fixture {
   static async make(): Promise<Fixture> {
     const folder = await mkdtemp(join(tmpdir(), 'pool-manager-'));
     await mkdir(join(folder, 'bin'));
-    await symlink(join(import.meta.dirname, 'fake-engine.mjs'), join(folder, 'bin/llama-server'));
+    const program = fileURLToPath(new URL('./fake-engine.mjs', import.meta.url));
+    await symlink(program, join(folder, 'bin/llama-server'));
     return new Fixture(folder);
   }
 

@@ -21,7 +21,7 @@ describe('a real llama.cpp from npm with the demo model', () => {
 
   beforeAll(async () => {
     fixture = await Fixture.make();
-    host = await bundle('src/processes/engine-host/main.ts');
+    host = await bundle(new URL('../../../src/processes/engine-host/main.ts', import.meta.url));
     const engineHost = { node: process.execPath, script: host.script };
     manager = fixture.manager({ ...fixture.settings, mayInstall: true, enginesDir: ENGINES, engineHost }, adapter);
   });

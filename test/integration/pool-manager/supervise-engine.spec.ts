@@ -175,7 +175,7 @@ describe('supervising an engine', () => {
     let owner: ChildProcess;
 
     beforeEach(async () => {
-      ({ script, remove } = await bundle('test/integration/pool-manager/supervisor-process.ts'));
+      ({ script, remove } = await bundle(new URL('./supervisor-process.ts', import.meta.url)));
       const input = join(fixture.folder, 'input.json');
       await writeFile(input, JSON.stringify({ settings: fixture.settings, pool: fixture.pool() }));
       owner = spawn(process.execPath, [script, input], { stdio: ['ignore', 'pipe', 'inherit'] });

@@ -11,6 +11,7 @@ import {
   type EngineWish,
   type Progress,
 } from '../../../src/modules/provisioning/index.js';
+import { packageFilesFor } from '../../../src/modules/provisioning/engine-package/node-llama-cpp-package.js';
 import { testEnvironment } from './test-environment.js';
 
 const nobody = { indexes: [], detail: 'nvidia-smi is not on PATH' };
@@ -75,11 +76,22 @@ describe('preparing node-llama-cpp', () => {
     expect(again).toEqual(prepared);
   });
 
-  it('lets two processes prepare it at the same time', async () => {
-    const npm = await fakeNpm('mkdir -p node_modules/x && echo done > node_modules/x/file');
+  it('installs once for pools that start together', async () => {
+    const npm = await fakeNpm(`echo run >> ${join(enginesDir, 'runs')}; mkdir -p node_modules`);
     const wanted = await plan();
     const [one, two] = await Promise.all([ensureEngine(wanted, options(npm)), ensureEngine(wanted, options(npm))]);
     expect(one).toEqual(two);
+    expect(await readFile(join(enginesDir, 'runs'), 'utf8')).toBe('run\n');
+  });
+
+  it('takes what another process put in place meanwhile', async () => {
+    const wanted = await plan();
+    if (wanted.kind !== 'node-llama-cpp') throw new Error(wanted.kind);
+    const { lockSha256 } = packageFilesFor(wanted.platform);
+    const other = `mkdir -p ${wanted.directory}/node_modules && echo '{"lock_sha256":"${lockSha256}"}' > ${wanted.directory}/engine.json`;
+    const npm = await fakeNpm(`mkdir -p node_modules; ${other}; echo theirs > ${wanted.directory}/node_modules/file`);
+    await ensureEngine(wanted, options(npm));
+    expect(await readFile(join(wanted.directory, 'node_modules/file'), 'utf8')).toBe('theirs\n');
     expect((await readdir(enginesDir)).filter((name) => name.startsWith('.'))).toEqual([]);
   });
 

@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { childEnvironment, type Environment } from '../child-environment.js';
 import { ProgressMeter, type ProgressListener } from '../progress.js';
 import { ProvisioningError } from '../provisioning.errors.js';
+import { SharedRuns } from '../shared-runs.js';
 import { folderBytes } from './folder-bytes.js';
 import { builds, packageFilesFor, type PackageFiles } from './node-llama-cpp-package.js';
 import { npmCi } from './npm-ci.js';
@@ -29,6 +30,9 @@ export interface EnsureEngineOptions {
 
 const STAMP = 'engine.json';
 
+/** Pools that start together share one installation. */
+const installs = new SharedRuns<void>();
+
 /**
  * Makes the planned engine present and returns where it is; a second call finds it and does nothing. The folder appears whole or not at all, so
  * any number of processes may ask at once. Throws ProvisioningError: refused plans, refused installs, a failed npm (with the end of its log).
@@ -53,6 +57,14 @@ async function ensureNodeLlamaCpp(plan: NodeLlamaCppPlan, options: EnsureEngineO
       'refused-by-policy',
       `node-llama-cpp ${plan.version} is not installed and policy.allow_package_installs is false. Set policy.allow_package_installs: true, put llama-server on PATH, or attach a running engine with provisioning.mode: external.`,
     );
+  await installs.join(plan.directory, options, (shared) => installInPlace(plan, files, { ...options, ...shared }));
+}
+
+async function installInPlace(
+  plan: NodeLlamaCppPlan,
+  files: PackageFiles,
+  options: EnsureEngineOptions,
+): Promise<void> {
   const unfinished = join(dirname(plan.directory), `.${basename(plan.directory)}-${randomUUID()}`);
   try {
     await install(plan, files, unfinished, options);

@@ -14,6 +14,8 @@ describe('reading what this machine says', () => {
     expect(llamaServerVersion('version: 6123 (ab12cd3)\nbuilt with cc (Debian 15.2.0) for x86_64-linux-gnu')).toBe(
       'b6123',
     );
+    expect(llamaServerVersion('version: 0.7.0 (build 11669, commit Debian)\nbuilt with GNU 16.2.0')).toBe('b11669');
+    expect(llamaServerVersion('version: 0 (unknown)')).toBeNull();
     expect(llamaServerVersion('no idea')).toBeNull();
   });
 
@@ -21,7 +23,7 @@ describe('reading what this machine says', () => {
     const listed =
       'Available devices:\n  CUDA0: NVIDIA RTX A6000 (48550 MiB, 48000 MiB free)\n  Vulkan0: AMD (1 MiB, 1 MiB free)\n';
     expect(llamaServerGpus(`ggml_cuda_init: found 1 device\n${listed}`)).toBe(2);
-    expect(llamaServerGpus('Available devices:\n')).toBe(0);
+    expect(llamaServerGpus('Available devices:\n  (none)\n')).toBe(0);
     expect(llamaServerGpus('error: invalid argument: --list-devices')).toBe(0);
   });
 });

@@ -64,10 +64,11 @@ export function cudaRuntimeOf(libraries: string): 12 | 13 | null {
   return null;
 }
 
-/** Reads `llama-server --version` (standard error): `version: 6123 (ab12cd3)`. */
+/** Reads `llama-server --version` (standard error): `version: 6123 (ab12cd3)`, newer ones `version: 0.7.0 (build 11669, commit …)`. */
 export function llamaServerVersion(text: string): string | null {
-  const build = /version:\s*(\d+)/.exec(text)?.[1];
-  return build === undefined ? null : `b${build}`;
+  const build = /version:.*\bbuild (\d+)/.exec(text)?.[1] ?? /version:\s*(\d+) /.exec(text)?.[1];
+  // A build outside of its repository counts 0.
+  return build === undefined || build === '0' ? null : `b${build}`;
 }
 
 /** Counts the lines below `Available devices:` of `llama-server --list-devices`. */

@@ -10,7 +10,7 @@ import { readGgufHeader, type GgufHeader } from './gguf-header.js';
 import { HubClient, type HttpTimeouts, type HubSettings } from './hub-client.js';
 import { refusalOf } from './http-refusal.js';
 import { modelName, parseModelRef, type ModelRef } from './model-ref.js';
-import { SharedRuns } from './shared-runs.js';
+import { SharedRuns } from '../shared-runs.js';
 import { VerifiedFiles } from './verified-files.js';
 import { withRetries, type RetrySettings } from './with-retries.js';
 

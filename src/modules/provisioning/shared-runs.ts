@@ -1,5 +1,5 @@
-import type { Progress, ProgressListener } from '../progress.js';
-import { ProvisioningError } from '../provisioning.errors.js';
+import type { Progress, ProgressListener } from './progress.js';
+import { ProvisioningError } from './provisioning.errors.js';
 
 interface Waiter {
   readonly progress: ProgressListener;
