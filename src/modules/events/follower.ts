@@ -9,9 +9,11 @@ const maxAside = 1024;
 
 /** Where a reader's events go. */
 export interface FollowerSink {
-  /** Events of `chunk` from id `from` on. False asks for a pause: the reader is behind; `resume` goes on. */
+  /** Events of `chunk` from id `from` on. */
   write(chunk: LogChunk, from: number): void;
-  /** The terminal event was written. */
+  /** Null when more may be written at once; else resolves when it may, or when nobody reads any more. */
+  drained(): Promise<void> | null;
+  /** Nothing more will come: the terminal event was written, now or to an earlier connection of the reader. */
   end(): void;
 }
 
@@ -28,6 +30,10 @@ export class Follower {
   private nextId: number;
   private mode: 'reading' | 'live' | 'left' = 'reading';
   private aside: LogChunk[] = [];
+  /** More came than is kept aside. */
+  private hasDropped = false;
+  /** It reads on only as fast as its client does. */
+  private isBehind = false;
   private heardSinceSweep = true;
   private waiters: { id: number; resolve: () => void }[] = [];
 
@@ -48,9 +54,13 @@ export class Follower {
     this.catchUp();
   }
 
-  /** Goes live at once: the caller opened the log with this hub as a follower and hands over what it holds. */
-  beginLive(): void {
+  /** Goes live at once: the log was opened with this hub as a follower, and `started` is all it held then. */
+  beginLive(started: LogChunk): void {
+    const { aside } = this;
     this.mode = 'live';
+    this.aside = [];
+    this.receive(started);
+    for (const chunk of aside) this.receive(chunk);
   }
 
   /** Takes a chunk from the hub. */
@@ -58,10 +68,13 @@ export class Follower {
     this.heardSinceSweep = true;
     if (this.mode === 'reading') {
       if (this.aside.length < maxAside) this.aside.push(chunk);
+      else this.hasDropped = true;
       return;
     }
-    if (this.mode !== 'live' || chunk.last < this.nextId) return;
-    if (chunk.first > this.nextId) this.catchUp();
+    if (this.mode !== 'live') return;
+    if (chunk.last < this.nextId) {
+      if (chunk.isFinal) this.finish();
+    } else if (chunk.first > this.nextId) this.catchUp();
     else this.hand(chunk);
   }
 
@@ -69,7 +82,6 @@ export class Follower {
   catchUp(): void {
     if (this.mode !== 'live') return;
     this.mode = 'reading';
-    this.aside = [];
     this.readOn();
   }
 
@@ -79,9 +91,9 @@ export class Follower {
     this.heardSinceSweep = false;
   }
 
-  /** Resolves when all events up to `id` were handed to the sink, or the reader is gone. */
+  /** Resolves when all events up to `id` were handed to the sink, or the reader is gone, or so slow that nobody should wait for it. */
   async reached(id: number): Promise<void> {
-    if (this.nextId > id || this.mode === 'left') return;
+    if (this.nextId > id || this.mode === 'left' || this.isBehind) return;
     const reached = new Promise<void>((resolve) => this.waiters.push({ id, resolve }));
     this.catchUp();
     await reached;
@@ -102,10 +114,12 @@ export class Follower {
   }
 
   private readOn(): void {
+    this.aside = [];
+    this.hasDropped = false;
     this.readOnce().then(
       (isCaughtUp) => {
         if (this.mode !== 'reading') return;
-        if (isCaughtUp) this.goLive();
+        if (isCaughtUp && !this.hasDropped) this.goLive();
         else this.readOn();
       },
       () => {
@@ -118,17 +132,30 @@ export class Follower {
     const { log, archive, hubId } = this.sources;
     const found = await log.read(this.taskId, this.nextId, chunksPerRead, hubId);
     if (found !== null) {
-      this.handAll(found.chunks);
-      return found.chunks.length < chunksPerRead;
+      await this.handAll(found.chunks);
+      const isCaughtUp = found.chunks.length < chunksPerRead;
+      if (isCaughtUp && found.fence === 'x') this.finish();
+      return isCaughtUp;
     }
     // No log in Redis: it has expired (then the archive has it), or Redis lost it (then the reconciler opens or ends it soon).
     const kept = await archive.find(this.taskId);
-    if (kept !== null) this.handAll(kept);
+    if (kept === null) return true;
+    await this.handAll(kept);
+    this.finish();
     return true;
   }
 
-  private handAll(chunks: readonly LogChunk[]): void {
-    for (const chunk of chunks) if (chunk.last >= this.nextId) this.hand(chunk);
+  private async handAll(chunks: readonly LogChunk[]): Promise<void> {
+    for (const chunk of chunks) {
+      if (chunk.last < this.nextId) continue;
+      this.hand(chunk);
+      const drained = this.mode === 'reading' ? this.sink.drained() : null;
+      if (drained === null) continue;
+      this.isBehind = true;
+      this.settle();
+      await drained;
+      this.isBehind = false;
+    }
   }
 
   private goLive(): void {
@@ -144,16 +171,19 @@ export class Follower {
     this.nextId = chunk.last + 1;
     this.heardSinceSweep = true;
     this.sink.write(chunk, from);
-    if (chunk.isFinal) {
-      this.isDone = true;
-      this.sink.end();
-      this.leave();
-    }
+    if (chunk.isFinal) this.finish();
     if (this.waiters.length > 0) this.settle();
   }
 
+  private finish(): void {
+    if (this.mode === 'left') return;
+    this.isDone = true;
+    this.sink.end();
+    this.leave();
+  }
+
   private settle(): void {
-    const isOver = this.mode === 'left';
+    const isOver = this.mode === 'left' || this.isBehind;
     const open = this.waiters.filter((waiter) => !isOver && waiter.id >= this.nextId);
     for (const waiter of this.waiters) if (!open.includes(waiter)) waiter.resolve();
     this.waiters = open;

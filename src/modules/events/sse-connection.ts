@@ -6,15 +6,17 @@ const retryHint = wrap(Buffer.from('retry: 1000\n\n'));
 /** One HTTP chunk for each way to see a log chunk, made once however many readers there are. */
 const wrapped = new WeakMap<Buffer, Buffer>();
 
+const nothing = (): void => undefined;
 const lastChunk = Buffer.from('0\r\n\r\n', 'latin1');
 
 /**
  * One reader's HTTP answer. Frames are written as ready-made HTTP/1.1 chunks (RFC 9112 §7.1), one write for a log chunk, shared by all
- * readers: Node's own chunked encoding would make three writes of each. A reader that holds more than `bufferBytes` unsent is cut off: it
- * resumes with Last-Event-ID.
+ * readers: Node's own chunked encoding would make three writes of each. A reader for whom more than `bufferBytes` wait unsent when the next
+ * write comes is cut off: it resumes with Last-Event-ID. Who writes old events waits for `drained` instead.
  */
 export class SseConnection {
   private isOpen = true;
+  private onDrained: () => void = nothing;
 
   /** @param onGone called once when the client or we end the connection before the stream's end */
   constructor(
@@ -33,6 +35,7 @@ export class SseConnection {
     response.chunkedEncoding = false; // From here on we write the chunks' framing ourselves.
     response.socket?.setNoDelay(true);
     response.on('close', this.onClose);
+    response.on('drain', () => this.onDrained());
     this.put(retryHint);
   }
 
@@ -53,8 +56,17 @@ export class SseConnection {
     this.put(whole);
   }
 
+  /** Null when the client takes what is written; else resolves when it has, or is gone. At most one waits at a time. */
+  drained(): Promise<void> | null {
+    if (!this.response.writableNeedDrain) return null;
+    return new Promise((resolve) => {
+      this.onDrained = resolve;
+    });
+  }
+
+  /** Says that we live, unless events wait to be sent anyway. */
   heartbeat(): void {
-    if (this.isOpen) this.put(heartbeat);
+    if (this.isOpen && !this.response.writableNeedDrain) this.put(heartbeat);
   }
 
   /** Ends the answer after everything written so far. */
@@ -71,11 +83,12 @@ export class SseConnection {
 
   private put(bytes: Buffer): void {
     if (this.response.destroyed) return;
-    this.response.write(bytes);
     if (this.response.writableLength > this.options.bufferBytes) this.cut();
+    else this.response.write(bytes);
   }
 
   private readonly onClose = (): void => {
+    this.onDrained();
     if (!this.isOpen) return;
     this.isOpen = false;
     this.options.onGone();
@@ -83,5 +96,9 @@ export class SseConnection {
 }
 
 function wrap(bytes: Buffer): Buffer {
-  return Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`, 'latin1'), bytes, Buffer.from('\r\n', 'latin1')]);
+  return Buffer.concat([
+    Buffer.from(`${bytes.length.toString(16)}\r\n`, 'latin1'),
+    bytes,
+    Buffer.from('\r\n', 'latin1'),
+  ]);
 }

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { AppError } from '../../platform/errors/app-error.js';
-import { SseConnection, type EventHub, type Follower } from '../events/index.js';
+import { SseConnection, type EventHub, type Follower, type LogChunk } from '../events/index.js';
 import type { TasksRepository } from './tasks.repository.js';
 
 export interface StreamOptions {
@@ -27,7 +27,11 @@ export class StreamTask {
   }
 
   /** Rejects with NOT_FOUND before anything is written; then the stream is the answer. */
-  async run(taskId: string, response: ServerResponse, options: StreamOptions & { readonly onStart: () => void }): Promise<void> {
+  async run(
+    taskId: string,
+    response: ServerResponse,
+    options: StreamOptions & { readonly onStart: () => void },
+  ): Promise<void> {
     const state = await this.tasks.stateOf(taskId);
     if (state === null) throw new AppError('NOT_FOUND', 'There is no task of that id.');
     options.onStart();
@@ -35,8 +39,14 @@ export class StreamTask {
     this.attach(taskId, response, options, state.cancelOnDisconnect);
   }
 
-  /** Begins the stream of a task that is known to exist. */
-  attach(taskId: string, response: ServerResponse, options: StreamOptions, cancelOnLeave: boolean): void {
+  /** Begins the stream of a task that is known to exist. @param started event 1, when the log was opened just now for this reader */
+  attach(
+    taskId: string,
+    response: ServerResponse,
+    options: StreamOptions,
+    cancelOnLeave: boolean,
+    started: LogChunk | null = null,
+  ): void {
     let follower: Follower | null = null;
     const { bufferBytes } = this.options;
     const onGone = (): void => {
@@ -47,13 +57,15 @@ export class StreamTask {
     this.open.add(connection);
     const sink = {
       write: connection.write.bind(connection),
+      drained: connection.drained.bind(connection),
       end: (): void => {
         this.open.delete(connection);
         connection.end();
       },
     };
     follower = this.hub.follow(taskId, { afterId: options.afterId, cancelOnLeave }, sink);
-    follower.begin();
+    if (started === null) follower.begin();
+    else follower.beginLive(started);
   }
 
   /** Cuts every stream: this process stops, and readers resume at another. */
