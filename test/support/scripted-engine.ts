@@ -1,0 +1,175 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text as bodyOf } from 'node:stream/consumers';
+import { waitUntil, within } from './wait-until.js';
+
+/** One `POST /completion` that reached the engine: the test decides what comes of it. */
+export class ScriptedRun {
+  readonly prompt: string;
+  readonly body: Readonly<Record<string, unknown>>;
+  readonly correlationId: string | undefined;
+  /** Tokens sent. */
+  sent = 0;
+  /** Whether the client has closed the connection before the answer's end: a real engine would free the slot now. */
+  isHungUp = false;
+  private isOver = false;
+  private readonly hungUp: Promise<void>;
+
+  constructor(
+    private readonly response: ServerResponse,
+    request: IncomingMessage,
+    body: string,
+  ) {
+    this.body = JSON.parse(body) as Record<string, unknown>;
+    this.prompt = String(this.body['prompt']);
+    this.correlationId = request.headers['x-correlation-id']?.toString();
+    this.hungUp = new Promise((resolve) => {
+      response.on('close', () => {
+        if (!this.isOver) this.isHungUp = true;
+        resolve();
+      });
+    });
+  }
+
+  /** Sends tokens, all in one write; their texts default to ` t0`, ` t1`, … */
+  tokens(count: number, textOf: (index: number) => string = (index) => ` t${index}`): void {
+    let frames = '';
+    for (let n = 0; n < count; n++, this.sent++) {
+      frames += frame({
+        content: textOf(this.sent),
+        stop: false,
+        tokens_predicted: this.sent + 1,
+        tokens_evaluated: 3,
+      });
+    }
+    this.raw(frames);
+  }
+
+  /** Ends in good order. */
+  end(stopType: 'eos' | 'limit' = 'eos'): void {
+    this.raw(frame({ content: '', stop: true, stop_type: stopType, tokens_predicted: this.sent, tokens_evaluated: 3 }));
+    this.isOver = true;
+    this.response.end();
+  }
+
+  /** Sends tokens one by one, a turn of the event loop apart, until the client hangs up or `count` are out. */
+  async flow(count = Number.POSITIVE_INFINITY): Promise<void> {
+    while (this.sent < count && !this.isHungUp && !this.response.destroyed) {
+      this.tokens(1);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }
+
+  /** Answers with a status and llama-server's error object. */
+  refuse(status: number, message: string): void {
+    this.isOver = true;
+    const body = JSON.stringify({ error: { code: status, message, type: 'scripted' } });
+    this.response.writeHead(status, { 'content-type': 'application/json' }).end(body);
+  }
+
+  /** Reports an error inside the stream that has begun. */
+  breakInside(code: number, message: string): void {
+    this.raw(frame({ error: { code, message, type: 'scripted' } }));
+    this.isOver = true;
+    this.response.end();
+  }
+
+  /** Sends bytes as they are. */
+  raw(bytes: string): void {
+    if (this.response.destroyed) return;
+    if (!this.response.headersSent) this.response.writeHead(200, { 'content-type': 'text/event-stream' });
+    this.response.write(bytes);
+  }
+
+  /** Cuts the connection, as a dying engine does. */
+  cut(): void {
+    this.isOver = true;
+    this.response.destroy();
+  }
+
+  /** Resolves when the client has hung up. */
+  async untilHungUp(): Promise<void> {
+    await within('the connection to the engine to be closed', this.hungUp);
+  }
+}
+
+/** A server that speaks llama-server's dialect and decodes nothing: every token is sent by the test. */
+export class ScriptedEngine {
+  readonly runs: ScriptedRun[] = [];
+  /** Called for each run as it arrives; without it the test picks runs up with `run`. */
+  onRun: (run: ScriptedRun) => void = () => undefined;
+  /** What `GET /health` answers. */
+  health: 'ok' | 'loading' = 'ok';
+  private server: Server | null = null;
+  private port = 0;
+
+  private constructor(private readonly slots: number) {}
+
+  static async start({ slots = 4 } = {}): Promise<ScriptedEngine> {
+    const engine = new ScriptedEngine(slots);
+    await engine.comeBack();
+    return engine;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** The run of a prompt, as soon as it has arrived. */
+  async run(prompt: string): Promise<ScriptedRun> {
+    return waitUntil(`a run of «${prompt}»`, () => this.runs.find((run) => run.prompt === prompt));
+  }
+
+  runsOf(prompt: string): ScriptedRun[] {
+    return this.runs.filter((run) => run.prompt === prompt);
+  }
+
+  /** The process dies: nobody listens any more, and open connections break. */
+  async die(): Promise<void> {
+    const { server } = this;
+    this.server = null;
+    if (server === null) return;
+    const closed = new Promise((resolve) => server.close(resolve));
+    server.closeAllConnections();
+    await closed;
+  }
+
+  /** Listens, after `die` at the same address. */
+  async comeBack(): Promise<void> {
+    const server = createServer((request, response) => void this.answer(request, response));
+    server.keepAliveTimeout = 60_000;
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(this.port, '127.0.0.1', resolve);
+    });
+    this.port = (server.address() as AddressInfo).port;
+    this.server = server;
+  }
+
+  private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await bodyOf(request).catch(() => '');
+    const json = (status: number, value: unknown): void =>
+      void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
+    switch (`${request.method} ${request.url}`) {
+      case 'GET /health':
+        if (this.health === 'ok') json(200, { status: 'ok' });
+        else json(503, { error: { code: 503, message: 'Loading model', type: 'unavailable_error' } });
+        return;
+      case 'GET /props':
+        json(200, { default_generation_settings: { n_ctx: 8192 }, total_slots: this.slots, build_info: 'b1-scripted' });
+        return;
+      case 'POST /completion': {
+        const run = new ScriptedRun(response, request, body);
+        this.runs.push(run);
+        this.onRun(run);
+        return;
+      }
+      default:
+        json(404, { error: { code: 404, message: 'File Not Found', type: 'not_found_error' } });
+    }
+  }
+}
+
+function frame(data: object): string {
+  return `data: ${JSON.stringify(data)}\n\n`;
+}
