@@ -22,7 +22,8 @@ export function estimateStartMs(facts: StartFacts): number {
   if (facts.freeSlots > 0 && facts.position === 0) return 0;
   const slots = Math.max(1, facts.slots);
   const { tokensPerS, firstTokenMs } = facts;
-  if (tokensPerS === null || firstTokenMs === null || tokensPerS <= 0) return Math.round((facts.hintMs * (facts.position + 1)) / slots);
+  if (tokensPerS === null || firstTokenMs === null || tokensPerS <= 0)
+    return Math.round((facts.hintMs * (facts.position + 1)) / slots);
   const workAhead = (facts.tokensAhead / tokensPerS) * 1000 + facts.position * firstTokenMs;
   const averageTask = facts.position > 0 ? workAhead / facts.position : firstTokenMs;
   return Math.round(workAhead / slots + averageTask / 2 / slots);

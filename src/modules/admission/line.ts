@@ -48,10 +48,26 @@ export class Line {
   async enter(entry: LineEntry, bounds: LineBounds): Promise<EntryOutcome> {
     const { poolId, priority, taskId, expectedTokens } = entry;
     const keys = [...lineKeys(poolId), lineSequenceKey, bounds.workersKey, ...bounds.leaseKeys];
-    const args = [taskId, priority, bounds.capacity ?? -1, bounds.classCapacity ?? -1, expectedTokens, this.clock.now(), bounds.slots];
+    const args = [
+      taskId,
+      priority,
+      bounds.capacity ?? -1,
+      bounds.classCapacity ?? -1,
+      expectedTokens,
+      this.clock.now(),
+      bounds.slots,
+    ];
     const reply = await enterScript.run(this.redis, keys, args);
     if (!Array.isArray(reply)) throw new Error('unexpected reply of enter-line.lua');
-    const [entered = 0, position = 0, interactive = 0, batch = 0, tokensInteractive = 0, tokensBatch = 0, busySlots = 0] = reply.map(Number);
+    const [
+      entered = 0,
+      position = 0,
+      interactive = 0,
+      batch = 0,
+      tokensInteractive = 0,
+      tokensBatch = 0,
+      busySlots = 0,
+    ] = reply.map(Number);
     const view = {
       position,
       waiting: { interactive, batch },
@@ -68,13 +84,19 @@ export class Line {
 
   /** Waiting tasks by class. */
   async depth(poolId: string): Promise<Record<Priority, number>> {
-    const [interactive, batch] = await Promise.all([this.redis.zcard(lineKey(poolId, 'interactive')), this.redis.zcard(lineKey(poolId, 'batch'))]);
+    const [interactive, batch] = await Promise.all([
+      this.redis.zcard(lineKey(poolId, 'interactive')),
+      this.redis.zcard(lineKey(poolId, 'batch')),
+    ]);
     return { interactive, batch };
   }
 
   /** Waiting tasks by class, and the tokens they are expected to make. */
   async depthAndTokens(poolId: string): Promise<{ interactive: number; batch: number; tokens: number }> {
-    const [depth, sums] = await Promise.all([this.depth(poolId), this.redis.hmget(lineSumsKey(poolId), 'interactive', 'batch')]);
+    const [depth, sums] = await Promise.all([
+      this.depth(poolId),
+      this.redis.hmget(lineSumsKey(poolId), 'interactive', 'batch'),
+    ]);
     return { ...depth, tokens: sums.reduce((sum, text) => sum + Number(text ?? 0), 0) };
   }
 
@@ -90,7 +112,9 @@ export class Line {
   /** Tasks that entered before `beforeMs` (Unix ms) and still wait. */
   async enteredBefore(poolId: string, beforeMs: number): Promise<string[]> {
     const entries = await this.redis.hgetall(lineTokensKey(poolId));
-    return Object.entries(entries).flatMap(([taskId, value]) => (Number(value.split(',')[1]) < beforeMs ? [taskId] : []));
+    return Object.entries(entries).flatMap(([taskId, value]) =>
+      Number(value.split(',')[1]) < beforeMs ? [taskId] : [],
+    );
   }
 }
 

@@ -40,7 +40,12 @@ export class PoolQueue {
     await this.queue.add(
       'task',
       { task_id: taskId, correlation_id: correlationId },
-      { jobId: taskId, priority: priorityNumber[priority], attempts: 1_000_000, backoff: { type: 'fixed', delay: 500 } },
+      {
+        jobId: taskId,
+        priority: priorityNumber[priority],
+        attempts: 1_000_000,
+        backoff: { type: 'fixed', delay: 500 },
+      },
     );
   }
 

@@ -2,7 +2,8 @@
 -- KEYS  1 run record   2 event log   3–6 the pool's line (interactive, batch, tokens, sums)   7… leases of the replicas, best first
 -- ARGV  1 task id   2 now, Unix ms   3 until when the lease holds, Unix ms   then the slots of each replica
 -- Reply {'claimed', attempt, replica (1-based), highest event id, tokens in the log, request}
---       {'full'} no replica has a free slot   {'closed'} it has ended   {'missing'} there is no such task here
+--       {'full'} no replica has a free slot   {'held'} another attempt holds a live lease
+--       {'closed'} it has ended   {'missing'} there is no such task here
 -- Invariant: of all attempts only the newest holds the fence, and it holds exactly one lease.
 local fence = redis.call('HGET', KEYS[1], 'f')
 if not fence then return { 'missing' } end
@@ -20,10 +21,13 @@ if fence == 'x' then
   leave_line()
   return { 'closed' }
 end
--- The lease of an earlier attempt is void from here on.
+-- An attempt lives as long as its lease is renewed, whatever the queue thinks of its worker.
 local earlier = string.match(fence, '^r(%d+)$')
 if earlier then
-  for k = 7, #KEYS do redis.call('ZREM', KEYS[k], ARGV[1] .. ':' .. earlier) end
+  for k = 7, #KEYS do
+    local till = redis.call('ZSCORE', KEYS[k], ARGV[1] .. ':' .. earlier)
+    if till and tonumber(till) > tonumber(ARGV[2]) then return { 'held' } end
+  end
 end
 local chosen = nil
 for k = 7, #KEYS do
@@ -37,6 +41,9 @@ if not chosen then return { 'full' } end
 local attempt = redis.call('HINCRBY', KEYS[1], 'n', 1)
 redis.call('HSET', KEYS[1], 'f', 'r' .. attempt, 'start', ARGV[2])
 redis.call('HDEL', KEYS[1], 'facts')
+-- A start without the queue (start-now.lua) may have left them with an end.
+redis.call('PERSIST', KEYS[1])
+redis.call('PERSIST', KEYS[2])
 leave_line()
 redis.call('ZADD', KEYS[chosen], ARGV[3], ARGV[1] .. ':' .. attempt)
 local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]

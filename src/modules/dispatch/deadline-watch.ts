@@ -53,9 +53,17 @@ export class DeadlineWatch {
       return;
     }
     const about = { retriable: true, engine: task.engine, pool_id: task.poolId };
-    const inLine = await endTask.fail(taskId, { ...about, code: 'DEADLINE_UNMET', message: 'The deadline passed while the task waited.' }, 'q');
+    const inLine = await endTask.fail(
+      taskId,
+      { ...about, code: 'DEADLINE_UNMET', message: 'The deadline passed while the task waited.' },
+      'q',
+    );
     if (inLine.kind === 'closed') {
-      await Promise.all([line.leave(task.poolId, taskId), queues.of(task.poolId)?.withdraw(taskId), deadlines.forget(taskId)]);
+      await Promise.all([
+        line.leave(task.poolId, taskId),
+        queues.of(task.poolId)?.withdraw(taskId),
+        deadlines.forget(taskId),
+      ]);
       return;
     }
     // It runs: its worker ends it, unless that worker is dead.

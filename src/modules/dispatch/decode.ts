@@ -1,4 +1,11 @@
-import { EngineError, type EngineAdapter, type EngineEndpoint, type EngineRequest, type EngineStream, type EngineUsage } from '../../engines/engine-adapter.port.js';
+import {
+  EngineError,
+  type EngineAdapter,
+  type EngineEndpoint,
+  type EngineRequest,
+  type EngineStream,
+  type EngineUsage,
+} from '../../engines/engine-adapter.port.js';
 import type { Clock } from '../../platform/clock/clock.js';
 import type { RunLogWriter } from '../events/index.js';
 

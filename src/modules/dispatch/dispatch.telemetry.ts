@@ -24,12 +24,19 @@ export class DispatchTelemetry {
     return `The engine answered its first token after ${firstTokenMs} ms.`;
   }
 
-  ended(run: RunView, outcome: Pick<Extract<CloseOutcome, { kind: 'closed' }>, 'tokensIn' | 'tokensOut' | 'decodeTimeMs'>, facts: DecodeFacts): void {
+  ended(
+    run: RunView,
+    outcome: Pick<Extract<CloseOutcome, { kind: 'closed' }>, 'tokensIn' | 'tokensOut' | 'decodeTimeMs'>,
+    facts: DecodeFacts,
+  ): void {
     const labels = labelsOf(run);
     const { engine, engineVersion, poolId } = labels;
     this.metrics.tokensCounted(labels, outcome.tokensIn, outcome.tokensOut);
     const decodeMs = facts.firstTokenMs === null ? outcome.decodeTimeMs : outcome.decodeTimeMs - facts.firstTokenMs;
-    this.metrics.decodedWithin({ engine, engineVersion, poolId, priority: run.claim.request.priority }, Math.max(0, decodeMs));
+    this.metrics.decodedWithin(
+      { engine, engineVersion, poolId, priority: run.claim.request.priority },
+      Math.max(0, decodeMs),
+    );
     this.tell(run, 'task ended', `The task ended after ${outcome.tokensOut} tokens in ${outcome.decodeTimeMs} ms.`, {
       tokens_in: outcome.tokensIn,
       tokens_out: outcome.tokensOut,
@@ -43,7 +50,10 @@ export class DispatchTelemetry {
   }
 
   leftToReconciler(taskId: string, error: unknown): void {
-    this.log.warn({ job_id: taskId, err: error, human: 'A task ended; its record will follow.' }, 'settling is delayed');
+    this.log.warn(
+      { job_id: taskId, err: error, human: 'A task ended; its record will follow.' },
+      'settling is delayed',
+    );
   }
 
   private tell(run: RunView, event: string, human: string, fields: Record<string, unknown>): void {

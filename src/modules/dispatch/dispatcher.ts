@@ -1,10 +1,15 @@
 import type { Redis } from 'ioredis';
 import type { Clock } from '../../platform/clock/clock.js';
+import type { Priority } from '../../contract/common.js';
 import type { PoolJob, PoolQueues } from '../admission/index.js';
-import { closedChannel } from '../events/index.js';
+import { closedChannel, type EventLog } from '../events/index.js';
 import { workersKey, type Lease, type PoolRegistry } from '../pools/index.js';
+import type { StartableTask, StartedTask, StartNow } from '../tasks/index.js';
 import { PoolProcessor } from './pool.processor.js';
-import { RunTask, type RunCollaborators, type RunOutcome } from './run-task.js';
+import { candidates, RunTask, type RunCollaborators, type RunOutcome } from './run-task.js';
+
+/** After the first token of most tasks: what the board shows must not slow down what the user sees. */
+const offerAfterMs = 100;
 
 export interface DispatcherOptions {
   readonly processId: string;
@@ -17,7 +22,7 @@ export interface DispatcherOptions {
 /** The worker role of a process: a processor for each pool, the tasks that run here, and the signs of life that keep them ours. */
 export class Dispatcher {
   private readonly processors = new Map<string, PoolProcessor>();
-  private readonly running = new Map<string, RunTask>();
+  private readonly running = new Map<string, { readonly run: RunTask; readonly outcome: Promise<RunOutcome> }>();
   private readonly settling = new Set<Promise<unknown>>();
   private readonly stopping = new AbortController();
   private timer: NodeJS.Timeout | null = null;
@@ -26,8 +31,12 @@ export class Dispatcher {
   constructor(
     private readonly pools: PoolRegistry,
     private readonly queues: PoolQueues,
-    private readonly connections: { readonly commands: Redis; readonly subscriber: Redis; readonly blocking: () => Redis },
-    private readonly with_: RunCollaborators,
+    private readonly connections: {
+      readonly commands: Redis;
+      readonly subscriber: Redis;
+      readonly blocking: () => Redis;
+    },
+    private readonly with_: RunCollaborators & { readonly eventLog: EventLog },
     private readonly clock: Clock,
     private readonly options: DispatcherOptions,
   ) {}
@@ -57,12 +66,16 @@ export class Dispatcher {
     this.isDraining = true;
     await Promise.all([...this.processors.values()].map((processor) => processor.pause().catch(() => undefined)));
     await this.sayGoodbye();
-    const closed = Promise.all([...this.processors.values()].map((processor) => processor.close()));
+    const closed = Promise.all([
+      ...[...this.processors.values()].map((processor) => processor.close()),
+      ...[...this.running.values()].map(({ outcome }) => outcome.catch(() => undefined)),
+    ]);
     const grace = new Promise<void>((resolve) => setTimeout(resolve, graceMs).unref());
     await Promise.race([closed, grace]);
     this.stopping.abort();
-    for (const run of this.running.values()) run.shutdown();
+    for (const { run } of this.running.values()) run.shutdown();
     await closed;
+    await Promise.allSettled([...this.running.values()].map(({ outcome }) => outcome));
     await Promise.allSettled(this.settling);
     if (this.timer !== null) clearInterval(this.timer);
     this.connections.subscriber.off('message', this.onMessage);
@@ -70,22 +83,83 @@ export class Dispatcher {
 
   private processorOf(poolId: string): PoolProcessor {
     const { lockMs, onError } = this.options;
-    const processor = new PoolProcessor({ poolId, connection: this.connections.blocking(), lockMs, onError }, (job) => this.run(poolId, job));
+    const processor = new PoolProcessor({ poolId, connection: this.connections.blocking(), lockMs, onError }, (job) =>
+      this.run(poolId, job),
+    );
     processor.setSlots(this.slotsOf(poolId));
     return processor;
   }
 
-  private async run(poolId: string, job: PoolJob): Promise<RunOutcome> {
-    const run = new RunTask(job.task_id, poolId, this.with_, { correlationId: job.correlation_id, signal: this.stopping.signal });
-    this.running.set(job.task_id, run);
+  /**
+   * Takes a task straight from its submit when nobody waits and a slot is free here: the way through the queue costs a waiting user
+   * milliseconds. The engine begins while the row is being written. Its job is offered a moment later, for the board and for the case that
+   * this process dies, and finds the task running, or done. Null: the task takes the way through the queue.
+   */
+  readonly startNow: StartNow = {
+    choose: (poolId) => {
+      const pool = this.isDraining ? null : this.pools.find(poolId);
+      return pool === null ? null : (candidates(pool, new Set())[0]?.id ?? null);
+    },
+    start: (task, replicaId) => this.startTask(task, replicaId),
+  };
+
+  private async startTask(start: StartableTask, replicaId: string): Promise<StartedTask | null> {
+    const { poolId, taskId, correlationId } = start;
+    const pool = this.pools.find(poolId);
+    const replica = pool?.replicas.find(({ known }) => known.id === replicaId);
+    if (pool === null || replica === undefined || this.running.has(taskId)) return null;
+    const claim = await this.with_.claim.startNow(start, { id: replicaId, slots: replica.slots });
+    if (claim === null) return null;
+    let settleRow: (isThere: boolean) => void = () => undefined;
+    const row = new Promise<boolean>((resolve) => {
+      settleRow = resolve;
+    });
+    const job = { task_id: taskId, correlation_id: correlationId };
+    const outcome = this.begin(poolId, job, (run) => run.runClaimed(pool, claim, row));
+    outcome.catch(() => undefined);
+    return {
+      confirm: () => {
+        settleRow(true);
+        setTimeout(() => void this.offerLate(poolId, job, start.priority), offerAfterMs);
+      },
+      discard: async () => {
+        settleRow(false);
+        await outcome.catch(() => undefined);
+        await this.with_.eventLog.discard(taskId);
+      },
+    };
+  }
+
+  /** What fails here is made good by the reconciler. */
+  private async offerLate(poolId: string, job: PoolJob, priority: Priority): Promise<void> {
+    const { eventLog } = this.with_;
     try {
-      return await run.run();
-    } finally {
-      if (this.running.get(job.task_id) === run) this.running.delete(job.task_id);
+      await Promise.all([
+        eventLog.keep(job.task_id),
+        this.queues.of(poolId)?.offer(job.task_id, job.correlation_id, priority),
+      ]);
+    } catch {
+      // Redis is away.
+    }
+  }
+
+  private async run(poolId: string, job: PoolJob): Promise<RunOutcome> {
+    const underWay = this.running.get(job.task_id);
+    if (underWay !== undefined && (await underWay.outcome.catch(() => 'again')) === 'done') return 'done';
+    return this.begin(poolId, job, (run) => run.run());
+  }
+
+  private begin(poolId: string, job: PoolJob, start: (run: RunTask) => Promise<RunOutcome>): Promise<RunOutcome> {
+    const context = { correlationId: job.correlation_id, signal: this.stopping.signal };
+    const run = new RunTask(job.task_id, poolId, this.with_, context);
+    const outcome = start(run).finally(() => {
+      if (this.running.get(job.task_id)?.run === run) this.running.delete(job.task_id);
       const { settled } = run;
       this.settling.add(settled);
       void settled.finally(() => this.settling.delete(settled));
-    }
+    });
+    this.running.set(job.task_id, { run, outcome });
+    return outcome;
   }
 
   private slotsOf(poolId: string): number {
@@ -100,7 +174,9 @@ export class Dispatcher {
 
   /** Renews what would run out: leases, the word that this worker lives, and the bound on concurrent jobs (which Redis may have lost). */
   private async beat(): Promise<void> {
-    const leases = [...this.running.values()].map(({ lease }) => lease).filter((lease): lease is Lease => lease !== null);
+    const leases = [...this.running.values()]
+      .map(({ run }) => run.lease)
+      .filter((lease): lease is Lease => lease !== null);
     const { processId, leaseMs } = this.options;
     try {
       await this.with_.leases.renew(leases, leaseMs);
@@ -126,6 +202,6 @@ export class Dispatcher {
   }
 
   private readonly onMessage = (channel: string, taskId: string): void => {
-    if (channel === closedChannel) this.running.get(taskId)?.stopClosed();
+    if (channel === closedChannel) this.running.get(taskId)?.run.stopClosed();
   };
 }

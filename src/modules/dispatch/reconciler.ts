@@ -125,12 +125,22 @@ export class Reconciler {
     await queue.withdraw(task.taskId);
     const fence = await log.fence(task.taskId);
     if (fence === null || fence === 'q') {
-      const entry = { taskId: task.taskId, poolId: task.poolId, priority: task.priority, expectedTokens: expectedTokens(task.request) };
+      const entry = {
+        taskId: task.taskId,
+        poolId: task.poolId,
+        priority: task.priority,
+        expectedTokens: expectedTokens(task.request),
+      };
       await line.enter(entry, { capacity: null, classCapacity: null, slots: pool.slots, ...pools.keysOf(pool) });
     }
     await openTask(task, { log, queue, deadlines }, null);
     logger.info(
-      { job_id: task.taskId, pool_id: task.poolId, correlation_id: task.correlationId, human: 'A task that had lost its place was put back in line.' },
+      {
+        job_id: task.taskId,
+        pool_id: task.poolId,
+        correlation_id: task.correlationId,
+        human: 'A task that had lost its place was put back in line.',
+      },
       'task put back',
     );
   }
@@ -140,16 +150,31 @@ export class Reconciler {
     const { log, endTask, logger } = this.with_;
     if ((await this.with_.tasks.findOpen(task.taskId)) === null) return;
     const message = 'The task had begun when its event log was lost. Submit it again.';
-    const template = errorTemplate({ code: 'WORKER_RESET', message, retriable: true, engine: task.engine, pool_id: task.poolId });
+    const template = errorTemplate({
+      code: 'WORKER_RESET',
+      message,
+      retriable: true,
+      engine: task.engine,
+      pool_id: task.poolId,
+    });
     await log.replaceLost(task.taskId);
     await endTask.close(task.taskId, template);
     await this.settle(task);
-    logger.warn({ job_id: task.taskId, pool_id: task.poolId, human: 'A task whose event log was lost was ended.' }, 'task reset');
+    logger.warn(
+      { job_id: task.taskId, pool_id: task.poolId, human: 'A task whose event log was lost was ended.' },
+      'task reset',
+    );
   }
 
   private async poolIsGone(task: OpenTask): Promise<void> {
     const message = 'The pool the task waited for is not configured any more. Submit it again.';
-    const error = { code: 'POOL_UNAVAILABLE', message, retriable: true, engine: task.engine, pool_id: task.poolId } as const;
+    const error = {
+      code: 'POOL_UNAVAILABLE',
+      message,
+      retriable: true,
+      engine: task.engine,
+      pool_id: task.poolId,
+    } as const;
     if ((await this.with_.log.fence(task.taskId)) === null) await this.with_.log.replaceLost(task.taskId);
     await this.with_.endTask.fail(task.taskId, error);
     await this.with_.endTask.settle(task.taskId);

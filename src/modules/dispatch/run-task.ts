@@ -5,7 +5,7 @@ import { endTemplate, errorTemplate, RunLogWriter, runningFence, type LogAppende
 import { orderReplicas } from '../placement/index.js';
 import type { Lease, Leases, LivePool, PoolPerfRecorder, PoolRegistry } from '../pools/index.js';
 import type { EndTask, RunRequest, TasksRepository } from '../tasks/index.js';
-import type { ClaimOutcome, ClaimTask } from './claim-task.js';
+import type { Claimed as Claim, ClaimOutcome, ClaimTask } from './claim-task.js';
 import { Decode, type DecodeResult, type StopCause } from './decode.js';
 import type { DispatchTelemetry } from './dispatch.telemetry.js';
 import { untilDone } from './until-done.js';
@@ -23,8 +23,6 @@ export interface RunCollaborators {
   readonly clock: Clock;
 }
 
-type Claim = Extract<ClaimOutcome, { kind: 'claimed' }>;
-
 /** What to do with the job. `again`: the task is still to be run, by this or another worker. */
 export type RunOutcome = 'done' | 'again';
 
@@ -35,6 +33,7 @@ export interface RunContext {
 }
 
 const slotPollMs = 20;
+const heldPollMs = 250;
 
 /** Takes one admitted task to an engine and to its end. One object a job; `stop` may be called from outside at any time. */
 export class RunTask {
@@ -42,6 +41,8 @@ export class RunTask {
   lease: Lease | null = null;
   private decode: Decode | null = null;
   private settling: Promise<unknown> = Promise.resolve();
+  /** Null: the row was there before. */
+  private row: Promise<boolean> | null = null;
 
   constructor(
     readonly taskId: string,
@@ -55,16 +56,27 @@ export class RunTask {
     return this.settling;
   }
 
-  /** Rejects when a store is away before the task was claimed: the job comes again. */
-  async run(): Promise<RunOutcome> {
+  /**
+   * Runs a task whose slot was claimed before its row was written.
+   * @param row resolves when the row is there: true; or will never be: false. Until then the engine may decode, and nothing is shown
+   */
+  async runClaimed(pool: LivePool, claim: Claim, row: Promise<boolean>): Promise<RunOutcome> {
+    this.row = row;
     const tried = new Set<string>();
+    const next = await this.attempt(pool, claim, tried);
+    return next === 'another replica' ? this.run(tried) : next;
+  }
+
+  /** Rejects when a store is away before the task was claimed: the job comes again. */
+  async run(tried = new Set<string>()): Promise<RunOutcome> {
     for (;;) {
       const pool = this.with_.pools.find(this.poolId);
       if (pool === null) return 'again';
       const claim = await this.claimSlot(pool, tried);
       if (claim.kind === 'closed') return 'done';
       if (claim.kind !== 'claimed') return 'again';
-      if (claim.tokens > 0) return this.giveUp(claim, 'The worker that ran the task died after it had begun to answer.');
+      if (claim.tokens > 0)
+        return this.giveUp(claim, 'The worker that ran the task died after it had begun to answer.');
       const next = await this.attempt(pool, claim, tried);
       if (next !== 'another replica') return next;
     }
@@ -85,9 +97,10 @@ export class RunTask {
       const replicas = candidates(this.with_.pools.find(this.poolId) ?? pool, tried);
       if (replicas.length === 0 && tried.size === 0) return { kind: 'full' };
       const outcome = await this.with_.claim.run(this.taskId, this.poolId, replicas);
-      if (outcome.kind !== 'full' || this.context.signal.aborted) return outcome;
+      const isWaitable = outcome.kind === 'full' || outcome.kind === 'held';
+      if (!isWaitable || this.context.signal.aborted) return outcome;
       // More jobs than slots: a replica went away, or a dead worker's lease has not run out yet.
-      await new Promise((resolve) => setTimeout(resolve, slotPollMs));
+      await new Promise((resolve) => setTimeout(resolve, outcome.kind === 'held' ? heldPollMs : slotPollMs));
     }
   }
 
@@ -99,7 +112,12 @@ export class RunTask {
     telemetry.started(run);
     const decode = new Decode(clock, (facts) => {
       const firstTokenMs = facts.firstTokenMs ?? 0;
-      writer.metrics({ phase: 'decoding', replica_id: claim.replicaId, first_token_ms: firstTokenMs, human: telemetry.firstToken(run, firstTokenMs) });
+      writer.metrics({
+        phase: 'decoding',
+        replica_id: claim.replicaId,
+        first_token_ms: firstTokenMs,
+        human: telemetry.firstToken(run, firstTokenMs),
+      });
     });
     this.decode = decode;
     const writer = new RunLogWriter(
@@ -129,7 +147,10 @@ export class RunTask {
     const adapter = adapters.get(config.engine.id);
     const url = pool.replicas.find(({ known }) => known.id === claim.replicaId)?.known.url;
     if (adapter === undefined || url === undefined || url === null) {
-      return Promise.resolve({ kind: 'lost', error: new EngineError('REPLICA_EXHAUSTED', `Replica ${claim.replicaId} is gone.`) });
+      return Promise.resolve({
+        kind: 'lost',
+        error: new EngineError('REPLICA_EXHAUSTED', `Replica ${claim.replicaId} is gone.`),
+      });
     }
     const { timeouts } = config;
     const endpoint = {
@@ -155,7 +176,13 @@ export class RunTask {
   private openRow(claim: Claim, writer: RunLogWriter, decode: Decode): void {
     const { tasks, clock } = this.with_;
     const start = { taskId: this.taskId, attempt: claim.attempt, replicaId: claim.replicaId, startedMs: clock.now() };
-    untilDone(() => tasks.markRunning(start), this.context.signal).then(
+    const isFirst = claim.attempt === 1;
+    const ready = (this.row ?? Promise.resolve(true)).then((isThere) => {
+      // A row that is written after the claim says `running` from the start.
+      if (!isThere || (this.row !== null && isFirst)) return isThere;
+      return untilDone(() => tasks.markRunning(start), this.context.signal);
+    });
+    ready.then(
       (isOpen) => {
         if (isOpen) writer.release();
         else this.drop(writer, decode, 'row-ended');
@@ -169,13 +196,24 @@ export class RunTask {
     decode.stop(cause);
   }
 
-  private async conclude(run: RunView, result: DecodeResult, writer: RunLogWriter, decode: Decode): Promise<RunOutcome> {
+  private async conclude(
+    run: RunView,
+    result: DecodeResult,
+    writer: RunLogWriter,
+    decode: Decode,
+  ): Promise<RunOutcome> {
     const fence = runningFence(run.claim.attempt);
     switch (result.kind) {
       case 'ended': {
         if (!(await writer.flushed())) return 'done';
         const { finishReason, ...usage } = result.usage;
-        await this.close(run, endTemplate({ finish_reason: finishReason, kv_warmth: false }, usage), fence, decode, usage);
+        await this.close(
+          run,
+          endTemplate({ finish_reason: finishReason, kv_warmth: false }, usage),
+          fence,
+          decode,
+          usage,
+        );
         return 'done';
       }
       case 'lost':
@@ -196,8 +234,16 @@ export class RunTask {
     const { pool, claim } = run;
     if (cause === 'deadline' || cause === 'wall') {
       await writer.flushed();
-      const limit = cause === 'wall' ? `It ran for ${pool.config.timeouts.wall_ms} ms, the longest this pool allows.` : 'Its deadline passed while decoding.';
-      await this.close(run, errorTemplate(taskError('DECODE_TIMEOUT', limit, pool)), runningFence(claim.attempt), decode);
+      const limit =
+        cause === 'wall'
+          ? `It ran for ${pool.config.timeouts.wall_ms} ms, the longest this pool allows.`
+          : 'Its deadline passed while decoding.';
+      await this.close(
+        run,
+        errorTemplate(taskError('DECODE_TIMEOUT', limit, pool)),
+        runningFence(claim.attempt),
+        decode,
+      );
       return 'done';
     }
     if (cause !== 'shutdown') {
@@ -214,11 +260,24 @@ export class RunTask {
 
   private async giveUp(claim: RunView['claim'], message: string): Promise<RunOutcome> {
     const pool = this.with_.pools.find(this.poolId);
-    const error: TaskError = { code: 'WORKER_RESET', message: `${message} Submit it again.`, retriable: true, pool_id: this.poolId };
+    const error: TaskError = {
+      code: 'WORKER_RESET',
+      message: `${message} Submit it again.`,
+      retriable: true,
+      pool_id: this.poolId,
+    };
     if (pool !== null) error.engine = pool.config.engine.id;
-    await untilDone(() => this.with_.endTask.close(this.taskId, errorTemplate(error), runningFence(claim.attempt)), this.context.signal);
+    await untilDone(
+      () => this.with_.endTask.close(this.taskId, errorTemplate(error), runningFence(claim.attempt)),
+      this.context.signal,
+    );
     this.settle();
-    await this.release({ poolId: this.poolId, replicaId: claim.replicaId, taskId: this.taskId, attempt: claim.attempt });
+    await this.release({
+      poolId: this.poolId,
+      replicaId: claim.replicaId,
+      taskId: this.taskId,
+      attempt: claim.attempt,
+    });
     return 'done';
   }
 
@@ -242,14 +301,16 @@ export class RunTask {
     const { firstTokenMs } = decode.facts;
     if (firstTokenMs !== null) {
       const sample = { tokensOut: outcome.tokensOut, decodeTimeMs: outcome.decodeTimeMs, firstTokenMs };
-      perf.record(this.poolId, sample).catch(() => undefined);
+      perf.record(this.poolId, sample);
     }
   }
 
   /** Archive and row follow behind: the reader has its end already, and the reconciler does it if we can't. */
   private settle(): void {
     const { endTask, telemetry } = this.with_;
-    this.settling = endTask.settle(this.taskId).catch((error: unknown) => telemetry.leftToReconciler(this.taskId, error));
+    this.settling = endTask
+      .settle(this.taskId)
+      .catch((error: unknown) => telemetry.leftToReconciler(this.taskId, error));
   }
 
   private async release(lease: Lease): Promise<void> {
@@ -267,7 +328,8 @@ export interface RunView {
   readonly correlationId: string;
 }
 
-function candidates(pool: LivePool, tried: ReadonlySet<string>): { id: string; slots: number }[] {
+/** The replicas a task may go to, best first. */
+export function candidates(pool: LivePool, tried: ReadonlySet<string>): { id: string; slots: number }[] {
   const replicas = pool.replicas.map((replica) => ({
     id: replica.known.id,
     ready: replica.ready && !tried.has(replica.known.id),
@@ -280,9 +342,19 @@ function candidates(pool: LivePool, tried: ReadonlySet<string>): { id: string; s
 
 /** Nothing was answered yet, so another replica may begin afresh. */
 function isWorthAnother(result: DecodeResult, writer: RunLogWriter): result is Extract<DecodeResult, { kind: 'lost' }> {
-  return result.kind === 'lost' && writer.tokens === 0 && (result.error.code === 'REPLICA_EXHAUSTED' || result.error.code === 'WORKER_RESET');
+  return (
+    result.kind === 'lost' &&
+    writer.tokens === 0 &&
+    (result.error.code === 'REPLICA_EXHAUSTED' || result.error.code === 'WORKER_RESET')
+  );
 }
 
 function taskError(code: TaskError['code'], message: string, pool: LivePool): TaskError {
-  return { code, message, retriable: code !== 'INVALID_PARAMS', engine: pool.config.engine.id, pool_id: pool.config.id };
+  return {
+    code,
+    message,
+    retriable: code !== 'INVALID_PARAMS',
+    engine: pool.config.engine.id,
+    pool_id: pool.config.id,
+  };
 }

@@ -19,7 +19,10 @@ export class EventHub {
     private readonly subscriber: Redis,
     private readonly log: EventLog,
     private readonly archive: EventArchiveRepository,
-    private readonly options: { readonly sweepMs: number; readonly onLastReaderGone: (taskId: string, wantsCancel: boolean) => void },
+    private readonly options: {
+      readonly sweepMs: number;
+      readonly onLastReaderGone: (taskId: string, wantsCancel: boolean) => void;
+    },
   ) {}
 
   /** A name for a hub: unique to this run of the process. */
@@ -56,7 +59,9 @@ export class EventHub {
    * @param afterId events above this id are delivered
    */
   follow(taskId: string, options: { afterId: number; cancelOnLeave: boolean }, sink: FollowerSink): Follower {
-    const follower = new Follower(taskId, options, sink, { log: this.log, archive: this.archive, hubId: this.id }, () => this.leave(follower));
+    const follower = new Follower(taskId, options, sink, { log: this.log, archive: this.archive, hubId: this.id }, () =>
+      this.leave(follower),
+    );
     const set = this.followers.get(taskId);
     if (set === undefined) this.followers.set(taskId, new Set([follower]));
     else set.add(follower);
@@ -86,7 +91,8 @@ export class EventHub {
     if (follower.isDone) return;
     this.log.unfollow(follower.taskId, this.id).then(
       (left) => {
-        if (left === 0 && !this.followers.has(follower.taskId)) this.options.onLastReaderGone(follower.taskId, follower.cancelOnLeave);
+        if (left === 0 && !this.followers.has(follower.taskId))
+          this.options.onLastReaderGone(follower.taskId, follower.cancelOnLeave);
       },
       () => undefined, // Redis is away: the stale name in the record costs one message without listeners.
     );

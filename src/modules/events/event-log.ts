@@ -53,7 +53,19 @@ export class EventLog {
   /** True when this call opened it; false when it was open or closed already. */
   async open(log: OpenLog): Promise<boolean> {
     const keys = [runRecordKey(log.taskId), eventLogKey(log.taskId)];
-    return (await openScript.run(this.redis, keys, [log.attempts, log.hubId ?? '', log.request, log.startedFrame])) === 1;
+    return (
+      (await openScript.run(this.redis, keys, [log.attempts, log.hubId ?? '', log.request, log.startedFrame])) === 1
+    );
+  }
+
+  /** Keeps an open log that was made to be forgotten (dispatch/start-now.lua). */
+  async keep(taskId: string): Promise<void> {
+    await Promise.all([this.redis.persist(runRecordKey(taskId)), this.redis.persist(eventLogKey(taskId))]);
+  }
+
+  /** Forgets a log of a task that was never accepted: nobody has seen it. */
+  async discard(taskId: string): Promise<void> {
+    await this.redis.del(runRecordKey(taskId), eventLogKey(taskId));
   }
 
   /**
@@ -73,8 +85,17 @@ export class EventLog {
   }
 
   /** Chunks from an event id on, at most `count`; with the fence. Null when there is no such log. */
-  async read(taskId: string, fromId: number, count: number, followAs: string): Promise<{ fence: Fence; chunks: LogChunk[] } | null> {
-    const reply = await followScript.runBuffer(this.redis, [runRecordKey(taskId), eventLogKey(taskId)], [followAs, fromId, count]);
+  async read(
+    taskId: string,
+    fromId: number,
+    count: number,
+    followAs: string,
+  ): Promise<{ fence: Fence; chunks: LogChunk[] } | null> {
+    const reply = await followScript.runBuffer(
+      this.redis,
+      [runRecordKey(taskId), eventLogKey(taskId)],
+      [followAs, fromId, count],
+    );
     if (!Array.isArray(reply)) throw new Error('unexpected reply of follow-log.lua');
     const fence = String(reply[0]);
     if (fence === '') return null;

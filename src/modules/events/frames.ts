@@ -20,7 +20,10 @@ export function encodeToken(id: number, index: number, text: string): string {
 export function encodeMetrics(id: number, data: MetricsEvent): { plain: string; verbose: string } {
   const { human, ...rest } = data;
   const plain = encodeFrame(id, 'metrics', JSON.stringify(rest));
-  return { plain, verbose: human === undefined ? plain : encodeFrame(id, 'metrics', JSON.stringify({ ...rest, human })) };
+  return {
+    plain,
+    verbose: human === undefined ? plain : encodeFrame(id, 'metrics', JSON.stringify({ ...rest, human })),
+  };
 }
 
 /** What follows `id: <n>\n` in an `end` frame. Numbers not given here are filled in where the log is closed (close-log.lua). */

@@ -32,7 +32,8 @@ export function decodeChunks(bytes: Buffer): LogChunk[] {
     for (let n = 0; n < 4; n++, cursor += digits) numbers[n] = decimal(bytes, cursor);
     const [first = 0, last = 0, plainLength = 0, verboseLength = 0] = numbers;
     const plain = bytes.subarray(cursor, cursor + plainLength);
-    const verbose = verboseLength === 0 ? plain : bytes.subarray(cursor + plainLength, cursor + plainLength + verboseLength);
+    const verbose =
+      verboseLength === 0 ? plain : bytes.subarray(cursor + plainLength, cursor + plainLength + verboseLength);
     chunks.push({ taskId, first, last, isFinal, plain, verbose });
     at = cursor + plainLength + verboseLength;
   }
@@ -44,7 +45,9 @@ export function encodeChunks(chunks: readonly LogChunk[]): Buffer {
   const parts: Buffer[] = [];
   for (const chunk of chunks) {
     const verboseLength = chunk.verbose === chunk.plain ? 0 : chunk.verbose.length;
-    const numbers = [chunk.first, chunk.last, chunk.plain.length, verboseLength].map((n) => String(n).padStart(digits, '0')).join('');
+    const numbers = [chunk.first, chunk.last, chunk.plain.length, verboseLength]
+      .map((n) => String(n).padStart(digits, '0'))
+      .join('');
     parts.push(Buffer.from(chunk.taskId + (chunk.isFinal ? '1' : '0') + numbers, 'latin1'), chunk.plain);
     if (verboseLength > 0) parts.push(chunk.verbose);
   }
@@ -53,12 +56,20 @@ export function encodeChunks(chunks: readonly LogChunk[]): Buffer {
 
 /** A chunk as it lies in the Redis stream. Throws when the entry isn't one of ours. */
 export function chunkOfEntry(taskId: string, entry: unknown): LogChunk {
-  if (!Array.isArray(entry) || !Buffer.isBuffer(entry[0]) || !Array.isArray(entry[1])) throw new Error('unreadable entry in an event log');
+  if (!Array.isArray(entry) || !Buffer.isBuffer(entry[0]) || !Array.isArray(entry[1]))
+    throw new Error('unreadable entry in an event log');
   const fields = new Map<string, Buffer>();
   for (let f = 0; f + 1 < entry[1].length; f += 2) fields.set(String(entry[1][f]), entry[1][f + 1] as Buffer);
   const last = Number.parseInt(entry[0].toString('latin1'), 10);
   const plain = fields.get('d') ?? Buffer.alloc(0);
-  return { taskId, first: Number(fields.get('s') ?? last), last, isFinal: fields.has('x'), plain, verbose: fields.get('v') ?? plain };
+  return {
+    taskId,
+    first: Number(fields.get('s') ?? last),
+    last,
+    isFinal: fields.has('x'),
+    plain,
+    verbose: fields.get('v') ?? plain,
+  };
 }
 
 /** The frames of a chunk from event `from` on, without copying. */

@@ -5,7 +5,5 @@
 -- Invariant: a log is opened once; the run record's `f` is 'q' (queued), 'r<attempt>' (running) or 'x' (closed, no write is taken).
 if redis.call('HEXISTS', KEYS[1], 'f') == 1 then return 0 end
 redis.call('HSET', KEYS[1], 'f', 'q', 'n', ARGV[1], 'subs', ARGV[2], 'req', ARGV[3])
-redis.call('PERSIST', KEYS[1])
-redis.call('DEL', KEYS[2])
 redis.call('XADD', KEYS[2], '1-0', 's', '1', 'k', '0', 'd', ARGV[4])
 return 1

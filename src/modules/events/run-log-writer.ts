@@ -106,7 +106,15 @@ export class RunLogWriter {
     this.isQueued = false;
     if (this.plain === '' || this.isHeld) return null;
     const { first, plain } = this;
-        const chunk = { writer: this, first, last: this.nextId - 1, tokens: this.tokenCount, plain, verbose: this.verbose ?? '', facts: this.facts };
+    const chunk = {
+      writer: this,
+      first,
+      last: this.nextId - 1,
+      tokens: this.tokenCount,
+      plain,
+      verbose: this.verbose ?? '',
+      facts: this.facts,
+    };
     this.plain = '';
     this.verbose = null;
     this.facts = '';

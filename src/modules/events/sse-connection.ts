@@ -43,6 +43,8 @@ export class SseConnection {
   write(chunk: LogChunk, from: number): void {
     if (!this.isOpen) return;
     const bytes = this.options.verbose ? chunk.verbose : chunk.plain;
+    // An empty HTTP chunk would end the answer.
+    if (bytes.length === 0) return;
     if (from > chunk.first) {
       const rest = framesFrom(chunk, from, this.options.verbose);
       if (rest.length > 0) this.put(wrap(rest));

@@ -41,12 +41,20 @@ export function decide(request: PlacementRequest, snapshots: readonly PoolSnapsh
   const candidates = judged.map(candidateOf);
   const feasible = judged.filter(({ obstacles }) => obstacles.length === 0).map(({ pool }) => pool);
   const preferred = wish?.mode === 'prefer' ? (wish.prefer_pools ?? []) : [];
-  const first = feasible.filter((pool) => preferred.includes(pool.id)).sort((a, b) => preferred.indexOf(a.id) - preferred.indexOf(b.id))[0];
-  if (first !== undefined) return assigned(first, ['it is the first preferred pool that can take the task'], { candidates });
+  const first = feasible
+    .filter((pool) => preferred.includes(pool.id))
+    .sort((a, b) => preferred.indexOf(a.id) - preferred.indexOf(b.id))[0];
+  if (first !== undefined)
+    return assigned(first, ['it is the first preferred pool that can take the task'], { candidates });
   const isFallback = preferred.length > 0;
   if (isFallback && wish?.allow_fallback === false) {
     const inPreferred = judged.filter(({ pool }) => preferred.includes(pool.id));
-    return nothing(request, inPreferred, candidates, 'None of the preferred pools can take the task, and falling back is not allowed.');
+    return nothing(
+      request,
+      inPreferred,
+      candidates,
+      'None of the preferred pools can take the task, and falling back is not allowed.',
+    );
   }
   const best = [...feasible].sort((a, b) => compare(request, a, b))[0];
   if (best === undefined) return nothing(request, judged, candidates, null);
@@ -56,27 +64,53 @@ export function decide(request: PlacementRequest, snapshots: readonly PoolSnapsh
 function decidePinned(request: PlacementRequest, snapshots: readonly PoolSnapshot[], pinId: string): Decision {
   const pool = snapshots.find(({ id }) => id === pinId);
   const field = 'placement.pin_pool_id';
-  if (pool === undefined) return refused('INVALID_PARAMS', `${field}: there is no pool of that name`, null, [{ field, problem: 'there is no pool of that name' }], []);
+  if (pool === undefined)
+    return refused(
+      'INVALID_PARAMS',
+      `${field}: there is no pool of that name`,
+      null,
+      [{ field, problem: 'there is no pool of that name' }],
+      [],
+    );
   const obstacles = obstaclesOf(request, pool);
   const candidates = [candidateOf({ pool, obstacles })];
   const lasting = obstacles.filter(({ kind }) => kind !== 'unready');
   if (lasting.length > 0) {
     const details = lasting.map(({ kind, text }) => ({ field: kind === 'ctx' ? 'ctx' : field, problem: text }));
-    return refused('INVALID_PARAMS', `The pinned pool can't take the task: ${lasting.map(({ text }) => text).join('; ')}.`, pool.id, details, candidates);
+    return refused(
+      'INVALID_PARAMS',
+      `The pinned pool can't take the task: ${lasting.map(({ text }) => text).join('; ')}.`,
+      pool.id,
+      details,
+      candidates,
+    );
   }
-  if (obstacles.length > 0) return refused('POOL_UNREADY', `The pinned pool is not ready: ${pool.unreadyReason ?? 'try again soon'}.`, pool.id, [], candidates);
+  if (obstacles.length > 0)
+    return refused(
+      'POOL_UNREADY',
+      `The pinned pool is not ready: ${pool.unreadyReason ?? 'try again soon'}.`,
+      pool.id,
+      [],
+      candidates,
+    );
   return assigned(pool, ['the task is pinned to it'], { pinned: true, candidates });
 }
 
 function obstaclesOf(request: PlacementRequest, pool: PoolSnapshot): Obstacle[] {
   const obstacles: Obstacle[] = [];
   const mask = request.wish?.require_device_mask;
-  if (!pool.modelNames.includes(request.modelRef)) obstacles.push({ kind: 'model', text: `it serves ${pool.modelNames[0] ?? 'no model'}` });
-  if (request.engine !== undefined && request.engine !== pool.engine) obstacles.push({ kind: 'engine', text: `its engine is ${pool.engine}` });
+  if (!pool.modelNames.includes(request.modelRef))
+    obstacles.push({ kind: 'model', text: `it serves ${pool.modelNames[0] ?? 'no model'}` });
+  if (request.engine !== undefined && request.engine !== pool.engine)
+    obstacles.push({ kind: 'engine', text: `its engine is ${pool.engine}` });
   if (request.wish?.avoid_pools?.includes(pool.id)) obstacles.push({ kind: 'avoided', text: 'the task avoids it' });
-  if (mask !== undefined && !pool.deviceMasks.includes(mask)) obstacles.push({ kind: 'mask', text: `no replica has the device mask ${mask}` });
+  if (mask !== undefined && !pool.deviceMasks.includes(mask))
+    obstacles.push({ kind: 'mask', text: `no replica has the device mask ${mask}` });
   if (pool.ctxMax !== null && request.ctxNeeded > pool.ctxMax) {
-    obstacles.push({ kind: 'ctx', text: `the task needs ${request.ctxNeeded} tokens of context, the model has ${pool.ctxMax}` });
+    obstacles.push({
+      kind: 'ctx',
+      text: `the task needs ${request.ctxNeeded} tokens of context, the model has ${pool.ctxMax}`,
+    });
   }
   if (!pool.ready) obstacles.push({ kind: 'unready', text: pool.unreadyReason ?? 'it is not ready' });
   return obstacles;
@@ -112,7 +146,11 @@ const load = (pool: PoolSnapshot): number => pool.activeLeases + pool.waiting;
 function reasonsFor(request: PlacementRequest, pool: PoolSnapshot, feasible: number): string[] {
   if (feasible === 1) return ['it is the only pool that can take the task'];
   const predicted = predictedCompletionMs(request, pool);
-  return [predicted === null ? 'it has the most room among the pools that can take the task' : `it is predicted to finish first, in about ${Math.round(predicted)} ms`];
+  return [
+    predicted === null
+      ? 'it has the most room among the pools that can take the task'
+      : `it is predicted to finish first, in about ${Math.round(predicted)} ms`,
+  ];
 }
 
 function assigned(
@@ -120,7 +158,14 @@ function assigned(
   reasons: readonly string[],
   rest: { readonly pinned?: boolean; readonly fallback?: boolean; readonly candidates: readonly Candidate[] },
 ): Decision {
-  return { kind: 'assigned', poolId: pool.id, pinned: rest.pinned ?? false, fallback: rest.fallback ?? false, reasons, candidates: rest.candidates };
+  return {
+    kind: 'assigned',
+    poolId: pool.id,
+    pinned: rest.pinned ?? false,
+    fallback: rest.fallback ?? false,
+    reasons,
+    candidates: rest.candidates,
+  };
 }
 
 function nothing(
@@ -129,8 +174,12 @@ function nothing(
   candidates: readonly Candidate[],
   lead: string | null,
 ): Decision {
-  const withModel = judged.filter(({ obstacles }) => !obstacles.some(({ kind }) => kind === 'model' || kind === 'engine' || kind === 'avoided' || kind === 'mask'));
-  if (withModel.length === 0) return refused('POOL_UNAVAILABLE', lead ?? unavailableMessage(request, judged), null, [], candidates);
+  const withModel = judged.filter(
+    ({ obstacles }) =>
+      !obstacles.some(({ kind }) => kind === 'model' || kind === 'engine' || kind === 'avoided' || kind === 'mask'),
+  );
+  if (withModel.length === 0)
+    return refused('POOL_UNAVAILABLE', lead ?? unavailableMessage(request, judged), null, [], candidates);
   const fitting = withModel.filter(({ obstacles }) => !obstacles.some(({ kind }) => kind === 'ctx'));
   if (fitting.length === 0) {
     const largest = Math.max(...withModel.map(({ pool }) => pool.ctxMax ?? 0));
@@ -138,14 +187,21 @@ function nothing(
     return refused('INVALID_PARAMS', `ctx: ${problem}`, null, [{ field: 'ctx', problem }], candidates);
   }
   const pool = fitting[0]?.pool;
-  return refused('POOL_UNREADY', lead ?? `The pool is not ready: ${pool?.unreadyReason ?? 'try again soon'}.`, pool?.id ?? null, [], candidates);
+  return refused(
+    'POOL_UNREADY',
+    lead ?? `The pool is not ready: ${pool?.unreadyReason ?? 'try again soon'}.`,
+    pool?.id ?? null,
+    [],
+    candidates,
+  );
 }
 
 function unavailableMessage(request: PlacementRequest, judged: readonly { pool: PoolSnapshot }[]): string {
   const names = [...new Set(judged.flatMap(({ pool }) => pool.modelNames))];
   if (names.length === 0) return 'No pool is configured: add one under `pools` in the configuration.';
   const isServed = names.includes(request.modelRef);
-  if (isServed) return `No pool that serves ${request.modelRef} fits the engine and placement asked for; see GET /v2/pools.`;
+  if (isServed)
+    return `No pool that serves ${request.modelRef} fits the engine and placement asked for; see GET /v2/pools.`;
   return `No pool serves ${request.modelRef}. Served: ${names.slice(0, 20).join(', ')}.`;
 }
 

@@ -25,5 +25,12 @@ export function readAnnouncement(id: string, json: string): KnownReplica | null 
   }
   if (!parsed.success) return null;
   const { url, slots, device_mask, pid, state, last_error, ctx_max, engine_version } = parsed.data;
-  return { id, url, slots, deviceMask: device_mask, pid, managed: { state, lastError: last_error, ctxMax: ctx_max, engineVersion: engine_version } };
+  return {
+    id,
+    url,
+    slots,
+    deviceMask: device_mask,
+    pid,
+    managed: { state, lastError: last_error, ctxMax: ctx_max, engineVersion: engine_version },
+  };
 }

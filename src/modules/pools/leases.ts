@@ -25,7 +25,8 @@ export class Leases {
     if (leases.length === 0) return;
     const until = this.clock.now() + leaseMs;
     const pipeline = this.redis.pipeline();
-    for (const { poolId, replicaId, taskId, attempt } of leases) pipeline.zadd(leaseKey(poolId, replicaId), until, leaseMember(taskId, attempt));
+    for (const { poolId, replicaId, taskId, attempt } of leases)
+      pipeline.zadd(leaseKey(poolId, replicaId), until, leaseMember(taskId, attempt));
     await pipeline.exec();
   }
 

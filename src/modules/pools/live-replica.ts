@@ -11,7 +11,12 @@ export interface KnownReplica {
   readonly deviceMask: string | null;
   readonly pid: number | null;
   /** State as its manager sees it; null for engines nobody manages. */
-  readonly managed: { readonly state: PoolState; readonly lastError: string | null; readonly ctxMax: number | null; readonly engineVersion: string | null } | null;
+  readonly managed: {
+    readonly state: PoolState;
+    readonly lastError: string | null;
+    readonly ctxMax: number | null;
+    readonly engineVersion: string | null;
+  } | null;
 }
 
 /** A known replica with what the last probe told. */
@@ -29,7 +34,16 @@ export interface LiveReplica {
 /** A replica before its first probe. */
 export function unprobed(known: KnownReplica): LiveReplica {
   const state = known.managed?.state ?? 'uninitialized';
-  return { known, state, live: false, ready: false, slots: known.slots ?? 0, ctxMax: null, engineVersion: null, lastError: known.managed?.lastError ?? null };
+  return {
+    known,
+    state,
+    live: false,
+    ready: false,
+    slots: known.slots ?? 0,
+    ctxMax: null,
+    engineVersion: null,
+    lastError: known.managed?.lastError ?? null,
+  };
 }
 
 /** A replica after a probe. Pure. An engine that once said its slots is not asked to have them again while it is away. */

@@ -13,34 +13,52 @@ const newestWeight = 0.2;
 /** Exponentially weighted moving averages of what tasks of a pool measured; in Redis, so that every api process estimates alike. */
 export class PoolPerfRecorder {
   private readonly known = new Map<string, PoolPerf>();
+  private readonly unsaved = new Set<string>();
 
   constructor(private readonly redis: Redis) {}
 
-  /** What is known here; refreshed by `refresh` and `record`. */
+  /** What is known here; brought up to date by `refresh`. */
   of(poolId: string): PoolPerf {
     return this.known.get(poolId) ?? { tokensPerS: null, firstTokenMs: null };
   }
 
-  /** Counts one finished task in. Two processes at the same time may lose one sample: it is an average. */
-  async record(poolId: string, sample: { tokensOut: number; decodeTimeMs: number; firstTokenMs: number }): Promise<void> {
-    await this.refresh(poolId);
+  /** Counts one finished task in; written by the next `refresh`. */
+  record(poolId: string, sample: { tokensOut: number; decodeTimeMs: number; firstTokenMs: number }): void {
     const before = this.of(poolId);
     const decodeMs = sample.decodeTimeMs - sample.firstTokenMs;
     const speed = sample.tokensOut > 1 && decodeMs > 0 ? ((sample.tokensOut - 1) / decodeMs) * 1000 : null;
-    const next = { tokensPerS: blend(before.tokensPerS, speed), firstTokenMs: blend(before.firstTokenMs, sample.firstTokenMs) };
-    this.known.set(poolId, next);
-    const fields = { ...(next.tokensPerS !== null && { tps: next.tokensPerS }), ...(next.firstTokenMs !== null && { ftm: next.firstTokenMs }) };
-    if (Object.keys(fields).length > 0) await this.redis.hset(perfKey(poolId), fields);
+    this.known.set(poolId, {
+      tokensPerS: blend(before.tokensPerS, speed),
+      firstTokenMs: blend(before.firstTokenMs, sample.firstTokenMs),
+    });
+    this.unsaved.add(poolId);
   }
 
-  /** Reads what other processes measured. Keeps what it knows while Redis is away. */
+  /**
+   * Writes what was measured here, else reads what other processes measured. Two processes that measure at once overwrite each other:
+   * both are averages of the same pool. Keeps what it knows while Redis is away.
+   */
   async refresh(poolId: string): Promise<void> {
     try {
-      const [tps, ftm] = await this.redis.hmget(perfKey(poolId), 'tps', 'ftm');
-      this.known.set(poolId, { tokensPerS: number(tps), firstTokenMs: number(ftm) });
+      if (this.unsaved.delete(poolId)) await this.save(poolId);
+      else await this.load(poolId);
     } catch {
       // What was known stays.
     }
+  }
+
+  private async save(poolId: string): Promise<void> {
+    const { tokensPerS, firstTokenMs } = this.of(poolId);
+    const fields = {
+      ...(tokensPerS !== null && { tps: tokensPerS }),
+      ...(firstTokenMs !== null && { ftm: firstTokenMs }),
+    };
+    if (Object.keys(fields).length > 0) await this.redis.hset(perfKey(poolId), fields);
+  }
+
+  private async load(poolId: string): Promise<void> {
+    const [tps, ftm] = await this.redis.hmget(perfKey(poolId), 'tps', 'ftm');
+    if (!this.unsaved.has(poolId)) this.known.set(poolId, { tokensPerS: number(tps), firstTokenMs: number(ftm) });
   }
 }
 

@@ -25,7 +25,15 @@ export interface LivePool {
   readonly leases: ReadonlyMap<string, number>;
 }
 
-const stateOrder: readonly PoolState[] = ['ready', 'draining', 'starting', 'provisioning', 'uninitialized', 'offline', 'failed'];
+const stateOrder: readonly PoolState[] = [
+  'ready',
+  'draining',
+  'starting',
+  'provisioning',
+  'uninitialized',
+  'offline',
+  'failed',
+];
 
 /** All configured pools with their live state. Reads are synchronous; the state comes from probes and from Redis in the background. */
 export class PoolRegistry {
@@ -86,7 +94,10 @@ export class PoolRegistry {
 
   /** Redis keys that scripts need to count a pool's slots and workers. */
   keysOf(pool: LivePool): { leaseKeys: string[]; workersKey: string } {
-    return { leaseKeys: pool.replicas.map(({ known }) => leaseKey(pool.config.id, known.id)), workersKey: workersKey(pool.config.id) };
+    return {
+      leaseKeys: pool.replicas.map(({ known }) => leaseKey(pool.config.id, known.id)),
+      workersKey: workersKey(pool.config.id),
+    };
   }
 
   private async refresh(): Promise<void> {
@@ -106,7 +117,9 @@ export class PoolRegistry {
   private livePool(monitor: PoolMonitor): LivePool {
     const { config, all: replicas } = monitor;
     const ready = replicas.filter((replica) => replica.ready);
-    const state = replicas.map((replica) => replica.state).sort((a, b) => stateOrder.indexOf(a) - stateOrder.indexOf(b))[0] ?? 'uninitialized';
+    const state =
+      replicas.map((replica) => replica.state).sort((a, b) => stateOrder.indexOf(a) - stateOrder.indexOf(b))[0] ??
+      'uninitialized';
     const known = ready.flatMap(({ ctxMax }) => ctxMax ?? []);
     const contexts = config.ctx === undefined ? known : [...known, config.ctx];
     return {

@@ -4,13 +4,18 @@ import type { LiveReplica } from './live-replica.js';
 import type { LivePool } from './pool-registry.js';
 
 /** The pool as clients see it. @param depth waiting tasks by class */
-export function poolView(pool: LivePool, depth: Readonly<Record<Priority, number>>, leases: ReadonlyMap<string, number>): Pool {
+export function poolView(
+  pool: LivePool,
+  depth: Readonly<Record<Priority, number>>,
+  leases: ReadonlyMap<string, number>,
+): Pool {
   const replicas = pool.replicas.map((replica) => replicaView(replica, leases.get(replica.known.id) ?? 0));
   const { config } = pool;
   return {
     id: config.id,
     engine: config.engine.id,
-    engine_version: pool.replicas.find(({ engineVersion }) => engineVersion !== null)?.engineVersion ?? config.engine.version,
+    engine_version:
+      pool.replicas.find(({ engineVersion }) => engineVersion !== null)?.engineVersion ?? config.engine.version,
     model_ref: config.model.ref,
     model_digest: config.model.checksum ?? null,
     sampler_profile_version: config.sampler_profile_version,

@@ -10,7 +10,9 @@ export class PoolsController {
   constructor(@Inject(ReadPool) private readonly readPool: ReadPool) {}
 
   @Get()
-  list(@ValidQuery(poolListQuery) { limit, cursor }: { limit: number; cursor?: string }): Promise<{ items: Pool[]; next_cursor: string | null }> {
+  list(
+    @ValidQuery(poolListQuery) { limit, cursor }: { limit: number; cursor?: string },
+  ): Promise<{ items: Pool[]; next_cursor: string | null }> {
     return this.readPool.page(limit, cursor);
   }
 

@@ -6,6 +6,10 @@ import { ReadPool } from './read-pool.js';
 @Module({})
 export class PoolsModule {
   static register(readPool: ReadPool): DynamicModule {
-    return { module: PoolsModule, controllers: [PoolsController], providers: [{ provide: ReadPool, useValue: readPool }] };
+    return {
+      module: PoolsModule,
+      controllers: [PoolsController],
+      providers: [{ provide: ReadPool, useValue: readPool }],
+    };
   }
 }

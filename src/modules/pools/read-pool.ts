@@ -32,18 +32,25 @@ export class ReadPool {
     const rest = sorted.filter(({ config }) => config.id > after);
     const items = await Promise.all(rest.slice(0, limit).map((pool) => this.view(pool)));
     const last = items.at(-1);
-    return { items, next_cursor: rest.length > limit && last !== undefined ? Buffer.from(last.id).toString('base64url') : null };
+    return {
+      items,
+      next_cursor: rest.length > limit && last !== undefined ? Buffer.from(last.id).toString('base64url') : null,
+    };
   }
 
   private async view(pool: LivePool): Promise<Pool> {
     const ids = pool.replicas.map(({ known }) => known.id);
-    const [depth, leases] = await Promise.all([this.depths.depth(pool.config.id), this.leases.active(pool.config.id, ids)]);
+    const [depth, leases] = await Promise.all([
+      this.depths.depth(pool.config.id),
+      this.leases.active(pool.config.id, ids),
+    ]);
     return poolView(pool, depth, leases);
   }
 }
 
 function readCursor(cursor: string): string {
   const id = Buffer.from(cursor, 'base64url').toString('latin1');
-  if (!/^[A-Za-z0-9._-]{1,63}$/.test(id)) throw invalidParams([{ field: 'query.cursor', problem: 'is not a cursor of this list' }]);
+  if (!/^[A-Za-z0-9._-]{1,63}$/.test(id))
+    throw invalidParams([{ field: 'query.cursor', problem: 'is not a cursor of this list' }]);
   return id;
 }

@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto';
 
 /** sha256 (hex) of a JSON value with its keys in order: two spellings of the same request have the same hash. */
 export function bodyHash(value: unknown): string {
-  return createHash('sha256').update(JSON.stringify(sorted(value))).digest('hex');
+  return createHash('sha256')
+    .update(JSON.stringify(sorted(value)))
+    .digest('hex');
 }
 
 function sorted(value: unknown): unknown {

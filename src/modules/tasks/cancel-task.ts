@@ -58,7 +58,11 @@ export class CancelTask {
     const { tasks, line, queues, deadlines } = this.with_;
     const state = await tasks.stateOf(taskId);
     if (state === null) return;
-    await Promise.all([line.leave(state.poolId, taskId), queues.of(state.poolId)?.withdraw(taskId), deadlines.forget(taskId)]);
+    await Promise.all([
+      line.leave(state.poolId, taskId),
+      queues.of(state.poolId)?.withdraw(taskId),
+      deadlines.forget(taskId),
+    ]);
   }
 
   /** Redis has no log: the task is unknown, or long ended, or Redis lost it. In the last case its log is opened again, to be closed. */

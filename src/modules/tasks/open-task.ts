@@ -1,12 +1,25 @@
-import { encodeFrame, type EventLog } from '../events/index.js';
+import { encodeFrame, type EventLog, type LogChunk } from '../events/index.js';
 import type { Deadlines, PoolQueue } from '../admission/index.js';
-import { runRequestOf, type OpenTask } from './task-record.js';
+import { runRequestOf, type NewTask, type OpenTask } from './task-record.js';
 
 /** Event 1 of a task. The same task always gives the same bytes, also when its log must be opened again. */
 export function startedFrame(task: Pick<OpenTask, 'taskId' | 'admission' | 'request' | 'engine' | 'poolId'>): string {
   const { queue_position, predicted_start_ms } = task.admission;
-  const data = { task_id: task.taskId, queue_position, predicted_start_ms, pool_id: task.poolId, model_ref: task.request.model_ref, engine: task.engine };
+  const data = {
+    task_id: task.taskId,
+    queue_position,
+    predicted_start_ms,
+    pool_id: task.poolId,
+    model_ref: task.request.model_ref,
+    engine: task.engine,
+  };
   return encodeFrame(1, 'started', JSON.stringify(data));
+}
+
+/** Event 1 as its readers get it. */
+export function startedChunk(task: NewTask): LogChunk {
+  const plain = Buffer.from(startedFrame(task), 'utf8');
+  return { taskId: task.taskId, first: 1, last: 1, isFinal: false, plain, verbose: plain };
 }
 
 /** Opens the log of an accepted task and offers the task to the workers, in one trip. Doing it twice is the same as once. */
@@ -16,7 +29,13 @@ export async function openTask(
   hubId: string | null,
 ): Promise<void> {
   const request = JSON.stringify(runRequestOf(task.request, task.createdMs, task.deadlineMs));
-  const opened = log.open({ taskId: task.taskId, attempts: task.attempts, request, startedFrame: startedFrame(task), hubId });
+  const opened = log.open({
+    taskId: task.taskId,
+    attempts: task.attempts,
+    request,
+    startedFrame: startedFrame(task),
+    hubId,
+  });
   const offered = queue.offer(task.taskId, task.correlationId, task.priority);
   const watched = task.deadlineMs === null ? null : deadlines.watch(task.taskId, task.deadlineMs);
   await Promise.all([opened, offered, watched]);

@@ -13,7 +13,10 @@ export function placeTask(request: TaskRequest, pools: PoolRegistry, gauge: Line
     expectedTokens: expectedTokens(request),
     wish: request.placement,
   };
-  return decide(wanted, pools.all().map((pool) => snapshotOf(pool, gauge.of(pool.config.id))));
+  return decide(
+    wanted,
+    pools.all().map((pool) => snapshotOf(pool, gauge.of(pool.config.id))),
+  );
 }
 
 function snapshotOf(pool: LivePool, depth: LineDepth): PoolSnapshot {

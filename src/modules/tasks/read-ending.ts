@@ -27,12 +27,23 @@ export function readEnding(taskId: string, chunks: readonly LogChunk[], endedMs:
 }
 
 function failure(taskId: string, error: TaskError, tokensOut: number, endedMs: number): TaskEnding {
-  return { taskId, state: 'failed', endedMs, tokensIn: null, tokensOut, firstTokenMs: null, decodeTimeMs: null, finishReason: null, error };
+  return {
+    taskId,
+    state: 'failed',
+    endedMs,
+    tokensIn: null,
+    tokensOut,
+    firstTokenMs: null,
+    decodeTimeMs: null,
+    finishReason: null,
+    error,
+  };
 }
 
 function countTokens(chunks: readonly LogChunk[]): number {
   const mark = '\nevent: token\n';
   let count = 0;
-  for (const { plain } of chunks) for (let at = plain.indexOf(mark); at >= 0; at = plain.indexOf(mark, at + mark.length)) count += 1;
+  for (const { plain } of chunks)
+    for (let at = plain.indexOf(mark); at >= 0; at = plain.indexOf(mark, at + mark.length)) count += 1;
   return count;
 }

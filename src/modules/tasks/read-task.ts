@@ -21,7 +21,10 @@ export class ReadTask {
 
   /** Newest first. Rejects with INVALID_PARAMS for a cursor that is none of ours. */
   async page({ cursor, ...filter }: TaskListQuery): Promise<TaskPage> {
-    const found = await this.reads.list({ ...filter, limit: filter.limit + 1 }, cursor === undefined ? null : readCursor(cursor));
+    const found = await this.reads.list(
+      { ...filter, limit: filter.limit + 1 },
+      cursor === undefined ? null : readCursor(cursor),
+    );
     const items = await Promise.all(found.slice(0, filter.limit).map((stored) => this.withPosition(stored)));
     const last = items.at(-1);
     return { items, next_cursor: found.length > filter.limit && last !== undefined ? writeCursor(last) : null };
@@ -44,6 +47,7 @@ function writeCursor(task: Task): string {
 function readCursor(cursor: string): TaskCursor {
   const match = /^(\d{1,16})\.([0-9a-f-]{36})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'));
   const [, createdMs, taskId] = match ?? [];
-  if (createdMs === undefined || taskId === undefined) throw invalidParams([{ field: 'query.cursor', problem: 'is not a cursor of this list' }]);
+  if (createdMs === undefined || taskId === undefined)
+    throw invalidParams([{ field: 'query.cursor', problem: 'is not a cursor of this list' }]);
   return { createdMs: Number(createdMs), taskId };
 }

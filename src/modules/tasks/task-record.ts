@@ -16,6 +16,8 @@ export interface NewTask {
   readonly createdMs: number;
   /** Unix ms by which the last token must be out; null: no deadline. */
   readonly deadlineMs: number | null;
+  /** Replica on which it has begun already; null: it waits in line. */
+  readonly startedOn: string | null;
 }
 
 /** How a task ended. */

@@ -32,18 +32,35 @@ export class TasksController {
 
   @Post()
   @HttpCode(202)
-  async submit(@ValidBody(taskRequest) body: TaskRequest, @Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+  async submit(
+    @ValidBody(taskRequest) body: TaskRequest,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
     const wantsStream = acceptsEventStream(request.headers.accept);
-    const context = { correlationId: request.id, identity: String(request.identity ?? 'none'), hubId: wantsStream ? this.hub.id : null };
-    const { admission } = await this.submitTask.run(body, context);
+    const context = {
+      correlationId: request.id,
+      identity: String(request.identity ?? 'none'),
+      hubId: wantsStream ? this.hub.id : null,
+    };
+    const { admission, started } = await this.submitTask.run(body, context);
     const location = `/v2/tasks/${admission.task_id}`;
     if (!wantsStream) {
-      await reply.code(202).header('Location', location).send(admission satisfies Admission);
+      await reply
+        .code(202)
+        .header('Location', location)
+        .send(admission satisfies Admission);
       return;
     }
     reply.hijack();
     const headers = { [correlationHeader]: request.id, Location: location, 'X-Task-Id': admission.task_id };
-    this.streamTask.attach(admission.task_id, reply.raw, { afterId: 0, verbose: false, headers }, body.on_disconnect === 'cancel');
+    this.streamTask.attach(
+      admission.task_id,
+      reply.raw,
+      { afterId: 0, verbose: false, headers },
+      body.on_disconnect === 'cancel',
+      started,
+    );
   }
 
   @Get()
@@ -70,7 +87,10 @@ export class TasksController {
 
   @Post(':id/cancel')
   @HttpCode(204)
-  async cancel(@ValidParams(taskParams) { id }: { id: string }, @Res({ passthrough: true }) reply: FastifyReply): Promise<void> {
+  async cancel(
+    @ValidParams(taskParams) { id }: { id: string },
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<void> {
     const { lastEventId: last } = await this.cancelTask.run(id, 'client');
     void reply.header('X-Last-Event-Id', String(last));
   }
@@ -85,6 +105,7 @@ function acceptsEventStream(accept: string | undefined): boolean {
 function lastEventId(header: string | string[] | undefined): number {
   if (header === undefined || header === '') return 0;
   const text = Array.isArray(header) ? (header[0] ?? '') : header;
-  if (!/^\d{1,10}$/.test(text)) throw invalidParams([{ field: 'header.Last-Event-ID', problem: 'must be the id of an event: a whole number' }]);
+  if (!/^\d{1,10}$/.test(text))
+    throw invalidParams([{ field: 'header.Last-Event-ID', problem: 'must be the id of an event: a whole number' }]);
   return Number(text);
 }

@@ -20,12 +20,13 @@ export interface AcceptedBefore {
 
 const insertSql = `
   INSERT INTO tasks (task_id, body_hash, correlation_id, session_id, state, workload, model_ref, engine, priority, pool_id, request, admission,
-    placement, created_at, deadline_at)
-  SELECT r.task_id, r.body_hash, r.correlation_id, r.session_id, 'queued', r.workload, r.model_ref, r.engine, r.priority::task_priority, r.pool_id,
-    r.request, r.admission, r.placement, to_timestamp(r.created_ms / 1000.0), to_timestamp(r.deadline_ms / 1000.0)
+    placement, created_at, deadline_at, attempts, replica_id, started_at)
+  SELECT r.task_id, r.body_hash, r.correlation_id, r.session_id, r.state::task_state, r.workload, r.model_ref, r.engine, r.priority::task_priority, r.pool_id,
+    r.request, r.admission, r.placement, to_timestamp(r.created_ms / 1000.0), to_timestamp(r.deadline_ms / 1000.0),
+    r.attempts, r.replica_id, to_timestamp(r.started_ms / 1000.0)
   FROM json_to_recordset($1::json) AS r(task_id uuid, body_hash text, correlation_id text, session_id uuid, workload text, model_ref text,
     engine text, priority text, pool_id text, request jsonb, admission jsonb, placement jsonb, created_ms double precision,
-    deadline_ms double precision)
+    deadline_ms double precision, state text, attempts int, replica_id text, started_ms double precision)
   ON CONFLICT (task_id) DO NOTHING
   RETURNING task_id`;
 
@@ -72,10 +73,19 @@ export class TasksRepository {
     return this.endings.add(ending);
   }
 
+  /** Takes back a row that was written for a start which did not happen; nobody was told of it. */
+  async withdraw(taskId: string): Promise<void> {
+    await this.pool.query({ name: 'task-withdraw', text: 'DELETE FROM tasks WHERE task_id = $1', values: [taskId] });
+  }
+
   /** An earlier acceptance under this id, null when there is none. */
   async acceptedBefore(taskId: string): Promise<AcceptedBefore | null> {
     const text = 'SELECT body_hash, state, admission FROM tasks WHERE task_id = $1';
-    const found = await this.pool.query<{ body_hash: string; state: TaskState; admission: NewTask['admission'] }>({ name: 'task-before', text, values: [taskId] });
+    const found = await this.pool.query<{ body_hash: string; state: TaskState; admission: NewTask['admission'] }>({
+      name: 'task-before',
+      text,
+      values: [taskId],
+    });
     const row = found.rows[0];
     return row === undefined ? null : { bodyHash: row.body_hash, state: row.state, admission: row.admission };
   }
@@ -83,14 +93,24 @@ export class TasksRepository {
   /** State and reader's wish of a task, null when unknown. */
   async stateOf(taskId: string): Promise<{ state: TaskState; poolId: string; cancelOnDisconnect: boolean } | null> {
     const text = `SELECT state, pool_id, request->>'on_disconnect' AS on_disconnect FROM tasks WHERE task_id = $1`;
-    const found = await this.pool.query<{ state: TaskState; pool_id: string; on_disconnect: string | null }>({ name: 'task-state', text, values: [taskId] });
+    const found = await this.pool.query<{ state: TaskState; pool_id: string; on_disconnect: string | null }>({
+      name: 'task-state',
+      text,
+      values: [taskId],
+    });
     const row = found.rows[0];
-    return row === undefined ? null : { state: row.state, poolId: row.pool_id, cancelOnDisconnect: row.on_disconnect === 'cancel' };
+    return row === undefined
+      ? null
+      : { state: row.state, poolId: row.pool_id, cancelOnDisconnect: row.on_disconnect === 'cancel' };
   }
 
   /** One open task; null when it is unknown or has ended. */
   async findOpen(taskId: string): Promise<OpenTask | null> {
-    const found = await this.pool.query<OpenRow>({ name: 'task-open-one', text: `${openSql} AND task_id = $1`, values: [taskId] });
+    const found = await this.pool.query<OpenRow>({
+      name: 'task-open-one',
+      text: `${openSql} AND task_id = $1`,
+      values: [taskId],
+    });
     return found.rows[0] === undefined ? null : openTask(found.rows[0]);
   }
 
@@ -118,9 +138,17 @@ export class TasksRepository {
     await this.pool.query('SELECT 1');
   }
 
-  private batcher<Item extends { readonly taskId: string }>(name: string, text: string, row: (item: Item) => object): WriteBatcher<Item, boolean> {
+  private batcher<Item extends { readonly taskId: string }>(
+    name: string,
+    text: string,
+    row: (item: Item) => object,
+  ): WriteBatcher<Item, boolean> {
     const write = async (items: readonly Item[]): Promise<boolean[]> => {
-      const found = await this.pool.query<{ task_id: string }>({ name, text, values: [JSON.stringify(items.map(row))] });
+      const found = await this.pool.query<{ task_id: string }>({
+        name,
+        text,
+        values: [JSON.stringify(items.map(row))],
+      });
       const changed = new Set(found.rows.map((written) => written.task_id));
       // The same id twice in one statement: the first one counts.
       return items.map(({ taskId }) => changed.delete(taskId));
@@ -179,6 +207,10 @@ function insertRow(task: NewTask): object {
     placement: task.placement,
     created_ms: task.createdMs,
     deadline_ms: task.deadlineMs,
+    state: task.startedOn === null ? 'queued' : 'running',
+    attempts: task.startedOn === null ? 0 : 1,
+    replica_id: task.startedOn,
+    started_ms: task.startedOn === null ? null : task.createdMs,
   };
 }
 

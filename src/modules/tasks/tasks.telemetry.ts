@@ -34,40 +34,64 @@ export class TasksTelemetry {
   }
 
   accepted(task: NewTask, pool: LivePool, { identity }: Asker): void {
-    this.metrics.taskEnqueued({ engine: task.engine, engineVersion: versionOf(pool), poolId: task.poolId }, task.request.priority);
+    this.metrics.taskEnqueued(
+      { engine: task.engine, engineVersion: versionOf(pool), poolId: task.poolId },
+      task.request.priority,
+    );
     if (!this.log.isLevelEnabled('info')) return;
     const { queue_position, predicted_start_ms } = task.admission;
     const why = task.placement.reasons[0] ?? '';
     const where = queue_position === 0 ? 'it is next in line' : `${queue_position} tasks start before it`;
-    narrate(this.log, 'task accepted', `A ${task.request.priority} task was accepted; ${where}. Its pool was chosen because ${why}.`, {
-      correlation_id: task.correlationId,
-      job_id: task.taskId,
-      session_id: task.request.session_id ?? null,
-      engine: task.engine,
-      engine_version: versionOf(pool),
-      pool_id: task.poolId,
-      queue_position,
-      predicted_start_ms,
-      identity,
-    });
+    narrate(
+      this.log,
+      'task accepted',
+      `A ${task.request.priority} task was accepted; ${where}. Its pool was chosen because ${why}.`,
+      {
+        correlation_id: task.correlationId,
+        job_id: task.taskId,
+        session_id: task.request.session_id ?? null,
+        engine: task.engine,
+        engine_version: versionOf(pool),
+        pool_id: task.poolId,
+        queue_position,
+        predicted_start_ms,
+        identity,
+      },
+    );
   }
 
   refused(error: unknown, { correlationId, identity }: Asker): void {
     if (!(error instanceof AppError)) return;
     this.metrics.taskRejected(error.engine ?? null, error.code);
     const human = `A task was refused: ${error.code.toLowerCase().replaceAll('_', ' ')}.`;
-    narrate(this.log, 'task refused', human, { correlation_id: correlationId, code: error.code, pool_id: error.poolId ?? '', identity });
+    narrate(this.log, 'task refused', human, {
+      correlation_id: correlationId,
+      code: error.code,
+      pool_id: error.poolId ?? '',
+      identity,
+    });
   }
 
   leftToReconciler(task: NewTask, error: unknown): void {
     const human = 'A task was accepted while Redis was away; it will be queued as soon as Redis is back.';
-    this.log.warn({ job_id: task.taskId, correlation_id: task.correlationId, pool_id: task.poolId, err: error, human }, 'task waits for redis');
+    this.log.warn(
+      { job_id: task.taskId, correlation_id: task.correlationId, pool_id: task.poolId, err: error, human },
+      'task waits for redis',
+    );
   }
 
   canceled(taskId: string, tokensOut: number, cause: CancelCause): void {
     this.metrics.taskCanceled({ engine: 'none', engineVersion: null, poolId: 'none', replicaId: null }, cause);
-    const how = cause === 'client' ? 'on request' : cause === 'disconnect' ? 'because its last reader went away' : 'because its deadline passed';
-    narrate(this.log, 'task canceled', `A task was canceled ${how} after ${tokensOut} tokens.`, { job_id: taskId, tokens_out: tokensOut });
+    const how =
+      cause === 'client'
+        ? 'on request'
+        : cause === 'disconnect'
+          ? 'because its last reader went away'
+          : 'because its deadline passed';
+    narrate(this.log, 'task canceled', `A task was canceled ${how} after ${tokensOut} tokens.`, {
+      job_id: taskId,
+      tokens_out: tokensOut,
+    });
   }
 }
 

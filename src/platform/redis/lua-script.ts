@@ -20,14 +20,18 @@ export class LuaScript {
   run(redis: Redis, keys: readonly string[], args: readonly (string | number | Buffer)[]): Promise<unknown> {
     return redis
       .call('EVALSHA', this.digest, keys.length, ...keys, ...args)
-      .catch((error: unknown) => (isUnknownScript(error) ? redis.call('EVAL', this.source, keys.length, ...keys, ...args) : raise(error)));
+      .catch((error: unknown) =>
+        isUnknownScript(error) ? redis.call('EVAL', this.source, keys.length, ...keys, ...args) : raise(error),
+      );
   }
 
   /** The same with binary-safe replies: every text is a Buffer. */
   runBuffer(redis: Redis, keys: readonly string[], args: readonly (string | number | Buffer)[]): Promise<unknown> {
     return redis
       .callBuffer('EVALSHA', this.digest, keys.length, ...keys, ...args)
-      .catch((error: unknown) => (isUnknownScript(error) ? redis.callBuffer('EVAL', this.source, keys.length, ...keys, ...args) : raise(error)));
+      .catch((error: unknown) =>
+        isUnknownScript(error) ? redis.callBuffer('EVAL', this.source, keys.length, ...keys, ...args) : raise(error),
+      );
   }
 
   /** Puts every script of the program into the server's cache, so that no first call pays for it. Called whenever a connection is made. */

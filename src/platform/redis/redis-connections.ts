@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { Redis, type RedisOptions } from 'ioredis';
 import { LuaScript } from './lua-script.js';
 
@@ -19,7 +20,11 @@ export class RedisConnections {
     private readonly url: string,
     private readonly onError: (error: Error) => void,
   ) {
-    this.commands = this.connect({ enableOfflineQueue: false, maxRetriesPerRequest: 1, connectionName: 'orchd-commands' });
+    this.commands = this.connect({
+      enableOfflineQueue: false,
+      maxRetriesPerRequest: 1,
+      connectionName: 'orchd-commands',
+    });
     this.subscriber = this.connect({ maxRetriesPerRequest: null, connectionName: 'orchd-subscriber' });
     this.commands.on('ready', () => {
       LuaScript.loadAll(this.commands).catch(() => undefined);
@@ -64,8 +69,33 @@ export class RedisConnections {
   }
 
   private connect(options: RedisOptions): Redis {
-    const connection = new Redis(this.url, { retryStrategy: backOff, connectTimeout: 5000, autoResendUnfulfilledCommands: false, ...options });
+    const connection = new Redis(this.url, {
+      retryStrategy: backOff,
+      connectTimeout: 5000,
+      autoResendUnfulfilledCommands: false,
+      ...options,
+    });
     connection.on('error', this.onError);
+    connection.on('connect', () => gatherWrites(connection));
     return connection;
   }
+}
+
+/** Sends what one turn of the event loop writes in one system call: ioredis makes one for each command, and each wakes the server up. */
+function gatherWrites(connection: Redis): void {
+  const { stream } = connection as unknown as { readonly stream: Socket };
+  const write = stream.write.bind(stream) as (...args: unknown[]) => boolean;
+  let isGathering = false;
+  const release = (): void => {
+    isGathering = false;
+    stream.uncork();
+  };
+  stream.write = (...args: unknown[]): boolean => {
+    if (!isGathering) {
+      isGathering = true;
+      stream.cork();
+      setImmediate(release);
+    }
+    return write(...args);
+  };
 }

@@ -3,7 +3,17 @@ import type { FastifyInstance } from 'fastify';
 import { LineGauge } from '../../modules/admission/index.js';
 import { EventHub } from '../../modules/events/index.js';
 import { PoolsModule, ReadPool } from '../../modules/pools/index.js';
-import { CancelTask, ReadTask, StreamTask, SubmitTask, TaskReadsRepository, TasksModule, TasksTelemetry, type EndTask } from '../../modules/tasks/index.js';
+import {
+  CancelTask,
+  ReadTask,
+  StreamTask,
+  SubmitTask,
+  TaskReadsRepository,
+  TasksModule,
+  TasksTelemetry,
+  type EndTask,
+  type StartNow,
+} from '../../modules/tasks/index.js';
 import { mountQueueBoard } from '../../platform/queue-board/queue-board.js';
 import { endTaskOf, type Ground } from '../ground/ground.js';
 
@@ -13,6 +23,8 @@ export interface ApiRole {
   readonly hub: EventHub;
   readonly endTask: EndTask;
   mount(fastify: FastifyInstance): void;
+  /** Set by a process that also works: takes tasks straight to an engine. */
+  useStartNow(startNow: StartNow): void;
   start(): Promise<void>;
   stop(): void;
 }
@@ -26,20 +38,49 @@ export function createApiRole(ground: Ground): ApiRole {
   const hub = new EventHub(ground.hubId ?? EventHub.newId(), redis.subscriber, eventLog, archive, {
     sweepMs: quietSweepMs,
     onLastReaderGone: (taskId, wantsCancel) => {
-      if (wantsCancel) cancelTask.run(taskId, 'disconnect').catch((error: unknown) => ground.log.warn({ job_id: taskId, err: error }, 'cancel failed'));
+      if (wantsCancel)
+        cancelTask
+          .run(taskId, 'disconnect')
+          .catch((error: unknown) => ground.log.warn({ job_id: taskId, err: error }, 'cancel failed'));
     },
   });
   const endTask = endTaskOf(ground, hub);
-  const cancelTask = new CancelTask({ endTask, log: eventLog, archive, tasks, line, queues, deadlines, hub, telemetry });
+  const cancelTask = new CancelTask({
+    endTask,
+    log: eventLog,
+    archive,
+    tasks,
+    line,
+    queues,
+    deadlines,
+    hub,
+    telemetry,
+  });
   const gauge = new LineGauge(line, pools.ids, (poolId, depth) => countLine(ground, poolId, depth));
   const { heartbeat_ms: heartbeatMs, reader_buffer_bytes: bufferBytes } = config.streaming;
   const streamTask = new StreamTask(hub, tasks, { heartbeatMs, bufferBytes });
-  const submitTask = new SubmitTask({ pools, line, gauge, deadlines, queues, log: eventLog, tasks, telemetry, clock });
+  const submitTask = new SubmitTask({
+    pools,
+    line,
+    gauge,
+    deadlines,
+    queues,
+    log: eventLog,
+    tasks,
+    telemetry,
+    clock,
+  });
   const readTask = new ReadTask(new TaskReadsRepository(ground.database.prisma), line, pools);
   return {
-    modules: [TasksModule.register({ submitTask, readTask, streamTask, cancelTask, hub }), PoolsModule.register(new ReadPool(pools, ground.leases, line))],
+    modules: [
+      TasksModule.register({ submitTask, readTask, streamTask, cancelTask, hub }),
+      PoolsModule.register(new ReadPool(pools, ground.leases, line)),
+    ],
     hub,
     endTask,
+    useStartNow: (startNow) => {
+      submitTask.startNow = startNow;
+    },
     mount: (fastify) => mountQueueBoard(fastify, () => queues.all().map(({ queue }) => queue)),
     start: async () => {
       await gauge.refresh();
@@ -54,7 +95,11 @@ export function createApiRole(ground: Ground): ApiRole {
   };
 }
 
-function countLine({ metrics, pools }: Ground, poolId: string, depth: { readonly interactive: number; readonly batch: number }): void {
+function countLine(
+  { metrics, pools }: Ground,
+  poolId: string,
+  depth: { readonly interactive: number; readonly batch: number },
+): void {
   const pool = pools.find(poolId);
   if (pool === null) return;
   const engineVersion = pool.replicas.find((replica) => replica.engineVersion !== null)?.engineVersion ?? null;

@@ -27,7 +27,8 @@ function requireConvertible(schema: unknown, path: string): void {
   if (unsupported !== undefined) throw refused(`JSON schema error at ${path}: ${unsupported} is not supported`);
   const { type } = schema;
   const isTyped = Array.isArray(type) ? type.every((one) => TYPES.has(one)) : TYPES.has(type);
-  if (type !== undefined && !isTyped) throw refused(`JSON schema error at ${path}: unrecognized type ${JSON.stringify(type)}`);
+  if (type !== undefined && !isTyped)
+    throw refused(`JSON schema error at ${path}: unrecognized type ${JSON.stringify(type)}`);
   if (!isTyped && !['enum', 'const', 'oneOf', '$ref'].some((keyword) => keyword in schema)) {
     throw refused(`JSON schema error at ${path}: a type is needed`);
   }

@@ -2,7 +2,12 @@ import { fileURLToPath } from 'node:url';
 import type { AppConfig } from '../../platform/config/app-config.js';
 import { processEnvironment } from '../../platform/config/process-environment.js';
 import { applyMigrations } from '../../platform/database/migrate.js';
-import { startEmbeddedPostgres, startLocalRedis, type LocalStore, type ProgressListener } from '../../platform/local-stores/index.js';
+import {
+  startEmbeddedPostgres,
+  startLocalRedis,
+  type LocalStore,
+  type ProgressListener,
+} from '../../platform/local-stores/index.js';
 import type { Log } from '../../platform/observability/logger.js';
 
 /** Where the stores of this process are. */
@@ -33,7 +38,9 @@ export async function openStores(config: AppConfig, log: Log, progress: Progress
   try {
     const [databaseUrl, redisUrl] = await settleAll([
       use(config.stores.databaseUrl?.reveal(), () => startEmbeddedPostgres({ dataDir, log: storeLog, progress })),
-      use(config.stores.redisUrl?.reveal(), () => startLocalRedis({ dataDir, log: storeLog, progress, allowInstall: true, searchPath })),
+      use(config.stores.redisUrl?.reveal(), () =>
+        startLocalRedis({ dataDir, log: storeLog, progress, allowInstall: true, searchPath }),
+      ),
     ]);
     progress({ step: 'database', message: 'checking the database schema' });
     await applyMigrations({ url: databaseUrl, migrationsDir, log: storeLog });

@@ -8,6 +8,9 @@ import { MetricsModule } from '../../platform/observability/metrics.module.js';
 export class AppModule {
   static register(probes: readonly HealthProbe[], roleModules: readonly DynamicModule[]): DynamicModule {
     const health = HealthModule.register({ useFactory: () => probes });
-    return { module: AppModule, imports: [MetricsModule.register(), health, ...(roleModules.length > 0 ? [MetaModule] : []), ...roleModules] };
+    return {
+      module: AppModule,
+      imports: [MetricsModule.register(), health, ...(roleModules.length > 0 ? [MetaModule] : []), ...roleModules],
+    };
   }
 }

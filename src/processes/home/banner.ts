@@ -11,7 +11,8 @@ const codes = { bold: 1, dim: 2, green: 32, yellow: 33, cyan: 36 } as const;
 
 /** Where everything is, and a curl to try it. Plain text without colour. */
 export function banner({ url, config, color, hasApi }: BannerFacts): string {
-  const paint = (style: keyof typeof codes, text: string): string => (color ? `\u001b[${codes[style]}m${text}\u001b[0m` : text);
+  const paint = (style: keyof typeof codes, text: string): string =>
+    color ? `\u001b[${codes[style]}m${text}\u001b[0m` : text;
   const row = (name: string, path: string): string => `  ${name.padEnd(14)} ${paint('cyan', url + path)}`;
   const lines = ['', `${paint('green', '●')} ${paint('bold', 'orchestratord')} is up (${config.roles.join(', ')})`, ''];
   if (!hasApi) return [...lines, row('Health', '/readyz'), row('Metrics', '/metrics'), ''].join('\n');
@@ -44,10 +45,14 @@ function notes(config: AppConfig): string[] {
   const { pools, source, policy } = config;
   const found: string[] = [];
   if (source.isDemo && policy.gpu === 'allowed-cpu') {
-    found.push('Demo configuration: engines may run on the CPU and be installed from npm. Write an orchestratord.yaml for real use.');
+    found.push(
+      'Demo configuration: engines may run on the CPU and be installed from npm. Write an orchestratord.yaml for real use.',
+    );
   }
   if (pools.some(({ model }) => model.ref === 'demo')) {
-    found.push('The demo model is tiny and untrained: its words are noise. Serve a real one: MODEL=/path/to/model.gguf npm start');
+    found.push(
+      'The demo model is tiny and untrained: its words are noise. Serve a real one: MODEL=/path/to/model.gguf npm start',
+    );
   }
   if (pools.length === 0) found.push('No pool is configured: tasks are refused until `pools` has one.');
   return found;

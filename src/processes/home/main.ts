@@ -34,14 +34,17 @@ async function main(): Promise<void> {
   const url = await orchestrator.start();
   await poolsSettled(orchestrator);
   steps.end();
-  process.stdout.write(`${banner({ url, config, color: config.logging.color && process.stdout.isTTY, hasApi: config.roles.includes('api') })}\n`);
+  process.stdout.write(
+    `${banner({ url, config, color: config.logging.color && process.stdout.isTTY, hasApi: config.roles.includes('api') })}\n`,
+  );
 }
 
 /** Waits for the first word on every package pool, good or bad, so that the banner's curl works when it is read. */
 async function poolsSettled({ ground, poolManager }: Orchestrator): Promise<void> {
   if (poolManager === null) return;
   const packaged = ground.config.pools.filter(({ provisioning }) => provisioning.mode === 'package');
-  const isSettled = (): boolean => packaged.every(({ id }) => ['ready', 'failed'].includes(ground.pools.find(id)?.state ?? ''));
+  const isSettled = (): boolean =>
+    packaged.every(({ id }) => ['ready', 'failed'].includes(ground.pools.find(id)?.state ?? ''));
   if (isSettled()) return;
   await new Promise<void>((resolve) => {
     ground.pools.onChange(() => {
@@ -50,7 +53,8 @@ async function poolsSettled({ ground, poolManager }: Orchestrator): Promise<void
   });
   for (const { id } of packaged) {
     const pool = ground.pools.find(id);
-    if (pool?.state === 'failed') process.stderr.write(`\n! Pool ${id} has no engine: ${pool.lastError ?? 'unknown reason'}\n`);
+    if (pool?.state === 'failed')
+      process.stderr.write(`\n! Pool ${id} has no engine: ${pool.lastError ?? 'unknown reason'}\n`);
   }
 }
 

@@ -39,10 +39,22 @@ export class Orchestrator {
     const api = has('api') ? createApiRole(ground) : null;
     const endTask = api?.endTask ?? endTaskOf(ground, null);
     const worker = has('worker') ? createWorkerRole(ground, endTask, api?.hub ?? null) : null;
+    if (api !== null && worker !== null) api.useStartNow(worker.startNow);
     const announcer = new RedisAnnouncer(new AnnounceReplica(ground.redis.commands, ground.pools));
     const poolManager = has('pool-manager') ? poolManagerOf(config, announcer) : null;
     const { tasks, eventLog, line, queues, deadlines, pools, clock, redis, processId } = ground;
-    const together = { redis: redis.commands, tasks, log: eventLog, endTask, line, queues, deadlines, pools, clock, logger: log };
+    const together = {
+      redis: redis.commands,
+      tasks,
+      log: eventLog,
+      endTask,
+      line,
+      queues,
+      deadlines,
+      pools,
+      clock,
+      logger: log,
+    };
     const reconciler = new Reconciler(together, { processId, intervalMs: reconcileMs });
     const app = await createHttpApp(AppModule.register(healthProbes(ground), api?.modules ?? []), config, log);
     if (api !== null) {

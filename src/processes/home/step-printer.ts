@@ -20,7 +20,8 @@ export class StepPrinter {
     const isSame = this.openStep === step;
     if (isPassing && isSame && now - this.printedMs < (this.out.isTTY ? redrawMs : plainEveryMs)) return;
     this.printedMs = now;
-    const line = `• ${text} ${isPassing && now - started < 1000 ? '' : `(${((now - started) / 1000).toFixed(1)} s)`}`.trimEnd();
+    const line =
+      `• ${text} ${isPassing && now - started < 1000 ? '' : `(${((now - started) / 1000).toFixed(1)} s)`}`.trimEnd();
     if (!this.out.isTTY) {
       this.out.write(`${line}\n`);
     } else {

@@ -2,7 +2,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { lookAtEngine } from '../../engines/engine-probe.js';
 import type { EngineAdapters } from '../../engines/engine-adapter.port.js';
-import { defaultPatience, packagePools, PoolManager, type PoolProgress, type ReplicaAnnouncer } from '../../modules/pool-manager/index.js';
+import {
+  defaultPatience,
+  packagePools,
+  PoolManager,
+  type PoolProgress,
+  type ReplicaAnnouncer,
+} from '../../modules/pool-manager/index.js';
 import { EnsureModel } from '../../modules/provisioning/index.js';
 import type { AppConfig } from '../../platform/config/app-config.js';
 import { processEnvironment } from '../../platform/config/process-environment.js';
@@ -18,7 +24,11 @@ export interface PoolManagerRole {
   stop(): Promise<void>;
 }
 
-export function createPoolManagerRole(config: AppConfig, adapters: EngineAdapters, announcer: ReplicaAnnouncer): PoolManagerRole {
+export function createPoolManagerRole(
+  config: AppConfig,
+  adapters: EngineAdapters,
+  announcer: ReplicaAnnouncer,
+): PoolManagerRole {
   const { policy, paths, secrets } = config;
   const ensureModel = new EnsureModel({
     allowDownloads: policy.allow_downloads,

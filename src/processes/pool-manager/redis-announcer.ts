@@ -35,7 +35,9 @@ export class RedisAnnouncer implements ReplicaAnnouncer {
   private write(announcement: ReplicaAnnouncement): void {
     const { poolId, replicaId } = announcement;
     // One after the other: the last word must also be the last one written. What fails is repeated by the timer.
-    this.writing = this.writing.then(() => this.announceReplica.run(poolId, replicaId, wireForm(announcement)).catch(() => undefined));
+    this.writing = this.writing.then(() =>
+      this.announceReplica.run(poolId, replicaId, wireForm(announcement)).catch(() => undefined),
+    );
   }
 }
 

@@ -3,16 +3,16 @@ import { LlamacppAdapter } from '../../engines/llamacpp/llamacpp.adapter.js';
 import type { EngineAdapter, EngineAdapters } from '../../engines/engine-adapter.port.js';
 import { ClaimTask, Dispatcher, DispatchTelemetry } from '../../modules/dispatch/index.js';
 import { LogAppender, type EventHub } from '../../modules/events/index.js';
-import type { EndTask } from '../../modules/tasks/index.js';
+import type { EndTask, StartNow } from '../../modules/tasks/index.js';
 import type { Ground } from '../ground/ground.js';
 
 /** A lease outlives a few missed heartbeats. */
-const leaseMs = 10_000;
-const heartbeatMs = 2000;
+const beatsOfALease = 4;
 
 /** The worker role of a process: takes tasks from the queues to the engines. */
 export interface WorkerRole {
   start(): Promise<void>;
+  readonly startNow: StartNow;
   /** Lets running tasks end for at most `graceMs`. */
   stop(graceMs: number): Promise<void>;
 }
@@ -29,18 +29,26 @@ export function createWorkerRole(ground: Ground, endTask: EndTask, hub: EventHub
   const { redis, pools, queues, leases, perf, tasks, clock, log, metrics, config, processId } = ground;
   const { adapters, close } = createAdapters();
   const appender = new LogAppender(redis.commands, hub?.id ?? null, (chunks) => hub?.deliver(chunks));
+  const leaseMs = config.worker.lock_ms;
   const claim = new ClaimTask(redis.commands, clock, leaseMs);
   const telemetry = new DispatchTelemetry(metrics, log);
   const dispatcher = new Dispatcher(
     pools,
     queues,
     { commands: redis.commands, subscriber: redis.subscriber, blocking: () => redis.blocking() },
-    { pools, claim, leases, perf, appender, tasks, endTask, adapters, telemetry, clock },
+    { pools, claim, leases, perf, appender, tasks, endTask, adapters, telemetry, clock, eventLog: ground.eventLog },
     clock,
-    { processId, lockMs: config.worker.lock_ms, leaseMs, heartbeatMs, onError: () => undefined },
+    {
+      processId,
+      lockMs: config.worker.lock_ms,
+      leaseMs,
+      heartbeatMs: leaseMs / beatsOfALease,
+      onError: () => undefined,
+    },
   );
   return {
     start: () => dispatcher.start(),
+    startNow: dispatcher.startNow,
     stop: async (graceMs) => {
       await dispatcher.stop(graceMs);
       await close();

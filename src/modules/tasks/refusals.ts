@@ -1,0 +1,49 @@
+import type { Priority } from '../../contract/common.js';
+import { AppError } from '../../platform/errors/app-error.js';
+import type { LineView } from '../admission/index.js';
+import type { Decision } from '../placement/index.js';
+import type { LivePool } from '../pools/index.js';
+import { predictStartMs } from './admission-answer.js';
+
+const unreadyRetryMs = 2000;
+const leastRetryMs = 100;
+
+/** Placement found no pool. */
+export function noPool({ code, message, poolId, details }: Extract<Decision, { kind: 'none' }>): AppError {
+  return new AppError(code, message, {
+    ...(poolId !== null && { poolId }),
+    ...(details.length > 0 && { details }),
+    ...(code === 'POOL_UNREADY' && { retryAfterMs: unreadyRetryMs }),
+  });
+}
+
+/** The pool that placement chose is not configured any more. */
+export function poolVanished(): AppError {
+  return new AppError('POOL_UNAVAILABLE', 'The pool was taken out of service just now; try again.');
+}
+
+/** No place in line; says when one should come free. */
+export function lineIsFull(pool: LivePool, view: LineView, priority: Priority): AppError {
+  const waiting = Math.max(1, view.waiting.interactive + view.waiting.batch);
+  const drainMs = predictStartMs(pool, { ...view, position: waiting }, 'batch');
+  const message = `The queue of the pool is full for ${priority} tasks: ${waiting} wait. Try again later, or use another pool.`;
+  return new AppError('ADMISSION_REJECT', message, {
+    retryAfterMs: Math.max(leastRetryMs, Math.round(drainMs / waiting)),
+    policyLabel: pool.config.queue.full_policy,
+    engine: pool.config.engine.id,
+    poolId: pool.config.id,
+  });
+}
+
+export function deadlinePassed(): AppError {
+  const details = [{ field: 'deadline_ms', problem: 'must lie in the future' }];
+  return new AppError('DEADLINE_UNMET', 'deadline_ms: must lie in the future', { details });
+}
+
+/** The id is taken by another request. */
+export function conflict(): never {
+  const message = 'Another request was accepted under this task_id. Use a new task_id, or send the same body.';
+  throw new AppError('CONFLICT', message, {
+    details: [{ field: 'task_id', problem: 'is taken by a different request' }],
+  });
+}
