@@ -1,15 +1,12 @@
 import type { Redis } from 'ioredis';
 import type { Clock } from '../../platform/clock/clock.js';
-import type { Priority } from '../../contract/common.js';
 import type { PoolJob, PoolQueues } from '../admission/index.js';
 import { closedChannel, type EventLog } from '../events/index.js';
 import { workersKey, type Lease, type PoolRegistry } from '../pools/index.js';
 import type { StartableTask, StartedTask, StartNow } from '../tasks/index.js';
+import { LateOffers } from './late-offers.js';
 import { PoolProcessor } from './pool.processor.js';
 import { candidates, RunTask, type RunCollaborators, type RunOutcome } from './run-task.js';
-
-/** After the first token of most tasks: what the board shows must not slow down what the user sees. */
-const offerAfterMs = 100;
 
 export interface DispatcherOptions {
   readonly processId: string;
@@ -25,6 +22,7 @@ export class Dispatcher {
   private readonly running = new Map<string, { readonly run: RunTask; readonly outcome: Promise<RunOutcome> }>();
   private readonly settling = new Set<Promise<unknown>>();
   private readonly stopping = new AbortController();
+  private readonly lateOffers: LateOffers;
   private timer: NodeJS.Timeout | null = null;
   private isDraining = false;
 
@@ -39,7 +37,9 @@ export class Dispatcher {
     private readonly with_: RunCollaborators & { readonly eventLog: EventLog },
     private readonly clock: Clock,
     private readonly options: DispatcherOptions,
-  ) {}
+  ) {
+    this.lateOffers = new LateOffers(queues, with_.eventLog);
+  }
 
   async start(): Promise<void> {
     const { subscriber } = this.connections;
@@ -66,6 +66,7 @@ export class Dispatcher {
     this.isDraining = true;
     await Promise.all([...this.processors.values()].map((processor) => processor.pause().catch(() => undefined)));
     await this.sayGoodbye();
+    await this.lateOffers.flush();
     const closed = Promise.all([
       ...[...this.processors.values()].map((processor) => processor.close()),
       ...[...this.running.values()].map(({ outcome }) => outcome.catch(() => undefined)),
@@ -120,7 +121,7 @@ export class Dispatcher {
     return {
       confirm: () => {
         settleRow(true);
-        setTimeout(() => void this.offerLate(poolId, job, start.priority), offerAfterMs);
+        this.lateOffers.add(poolId, { job, priority: start.priority });
       },
       discard: async () => {
         settleRow(false);
@@ -128,19 +129,6 @@ export class Dispatcher {
         await this.with_.eventLog.discard(taskId);
       },
     };
-  }
-
-  /** What fails here is made good by the reconciler. */
-  private async offerLate(poolId: string, job: PoolJob, priority: Priority): Promise<void> {
-    const { eventLog } = this.with_;
-    try {
-      await Promise.all([
-        eventLog.keep(job.task_id),
-        this.queues.of(poolId)?.offer(job.task_id, job.correlation_id, priority),
-      ]);
-    } catch {
-      // Redis is away.
-    }
   }
 
   private async run(poolId: string, job: PoolJob): Promise<RunOutcome> {

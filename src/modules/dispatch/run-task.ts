@@ -108,7 +108,7 @@ export class RunTask {
     const { telemetry, appender, clock } = this.with_;
     const lease = { poolId: this.poolId, replicaId: claim.replicaId, taskId: this.taskId, attempt: claim.attempt };
     this.lease = lease;
-    const run = { pool, claim, taskId: this.taskId, correlationId: this.context.correlationId };
+    const run = { pool, claim, lease, taskId: this.taskId, correlationId: this.context.correlationId };
     telemetry.started(run);
     const decode = new Decode(clock, (facts) => {
       const firstTokenMs = facts.firstTokenMs ?? 0;
@@ -137,7 +137,7 @@ export class RunTask {
       if (candidates(this.with_.pools.find(this.poolId) ?? pool, tried).length > 0) return 'another replica';
     }
     const outcome = await this.conclude(run, result, writer, decode);
-    await this.release(lease);
+    if (this.lease === lease) await this.release(lease);
     return outcome;
   }
 
@@ -294,7 +294,9 @@ export class RunTask {
     usage?: { readonly tokensIn: number; readonly tokensOut: number },
   ): Promise<void> {
     const { endTask, telemetry, perf } = this.with_;
-    const outcome = await untilDone(() => endTask.close(this.taskId, template, fence), this.context.signal);
+    const closing = untilDone(() => endTask.close(this.taskId, template, fence), this.context.signal);
+    // The engine is done with the task: the slot is given back in the same trip.
+    const [outcome] = await Promise.all([closing, this.release(run.lease)]);
     if (outcome.kind !== 'closed') return;
     telemetry.ended(run, { ...outcome, ...usage }, decode.facts);
     this.settle();
@@ -314,7 +316,7 @@ export class RunTask {
   }
 
   private async release(lease: Lease): Promise<void> {
-    if (this.lease?.attempt === lease.attempt) this.lease = null;
+    if (this.lease === lease) this.lease = null;
     // A lease that can't be given back runs out by itself.
     await this.with_.leases.release(lease).catch(() => undefined);
   }
@@ -324,6 +326,7 @@ export class RunTask {
 export interface RunView {
   readonly pool: LivePool;
   readonly claim: { readonly attempt: number; readonly replicaId: string; readonly request: RunRequest };
+  readonly lease: Lease;
   readonly taskId: string;
   readonly correlationId: string;
 }

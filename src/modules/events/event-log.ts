@@ -5,6 +5,7 @@ import { closedChannel, eventLogKey, hubChannelPrefix, runRecordKey } from './ev
 import { chunkOfEntry, type LogChunk } from './log-chunk.js';
 
 const openScript = new LuaScript(new URL('./open-log.lua', import.meta.url));
+const keepScript = new LuaScript(new URL('./keep-log.lua', import.meta.url));
 const closeScript = new LuaScript(new URL('./close-log.lua', import.meta.url));
 const followScript = new LuaScript(new URL('./follow-log.lua', import.meta.url));
 const unfollowScript = new LuaScript(new URL('./unfollow-log.lua', import.meta.url));
@@ -58,9 +59,13 @@ export class EventLog {
     );
   }
 
-  /** Keeps an open log that was made to be forgotten (dispatch/start-now.lua). */
-  async keep(taskId: string): Promise<void> {
-    await Promise.all([this.redis.persist(runRecordKey(taskId)), this.redis.persist(eventLogKey(taskId))]);
+  /** Keeps open logs that were made to be forgotten (dispatch/start-now.lua). A log that has ended meanwhile keeps its end. */
+  async keep(taskIds: readonly string[]): Promise<void> {
+    await keepScript.run(
+      this.redis,
+      taskIds.flatMap((taskId) => [runRecordKey(taskId), eventLogKey(taskId)]),
+      [],
+    );
   }
 
   /** Forgets a log of a task that was never accepted: nobody has seen it. */

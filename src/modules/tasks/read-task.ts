@@ -1,13 +1,18 @@
 import type { Task, TaskListQuery, TaskPage } from '../../contract/task-response.js';
 import { AppError, invalidParams } from '../../platform/errors/app-error.js';
 import type { Line } from '../admission/index.js';
+import type { EventLog } from '../events/index.js';
 import type { PoolRegistry } from '../pools/index.js';
+import type { EndTask } from './end-task.js';
+import { isFinal } from './task-state.js';
 import type { StoredTask, TaskCursor, TaskReadsRepository } from './task-reads.repository.js';
 
 /** Shows tasks: the record, and for a waiting one its place in line now. */
 export class ReadTask {
   constructor(
     private readonly reads: TaskReadsRepository,
+    private readonly log: EventLog,
+    private readonly endTask: EndTask,
     private readonly line: Line,
     private readonly pools: PoolRegistry,
   ) {}
@@ -16,18 +21,26 @@ export class ReadTask {
   async one(taskId: string): Promise<Task> {
     const stored = await this.reads.find(taskId);
     if (stored === null) throw new AppError('NOT_FOUND', 'There is no task of that id.');
-    return this.withPosition(stored);
+    const current = (await this.hasJustEnded(stored)) ? ((await this.reads.find(taskId)) ?? stored) : stored;
+    return this.withPosition(current);
   }
 
   /** Newest first. Rejects with INVALID_PARAMS for a cursor that is none of ours. */
   async page({ cursor, ...filter }: TaskListQuery): Promise<TaskPage> {
-    const found = await this.reads.list(
-      { ...filter, limit: filter.limit + 1 },
-      cursor === undefined ? null : readCursor(cursor),
-    );
+    const wanted = { ...filter, limit: filter.limit + 1 };
+    const after = cursor === undefined ? null : readCursor(cursor);
+    let found = await this.reads.list(wanted, after);
+    const ended = await Promise.all(found.map((stored) => this.hasJustEnded(stored)));
+    if (ended.includes(true)) found = await this.reads.list(wanted, after);
     const items = await Promise.all(found.slice(0, filter.limit).map((stored) => this.withPosition(stored)));
     const last = items.at(-1);
     return { items, next_cursor: found.length > filter.limit && last !== undefined ? writeCursor(last) : null };
+  }
+
+  /** Rows follow their logs by a moment; who has read the end of the stream must not read `running` here. */
+  private async hasJustEnded(stored: StoredTask): Promise<boolean> {
+    if (isFinal(stored.state) || (await this.log.fence(stored.task_id)) !== 'x') return false;
+    return this.endTask.settle(stored.task_id);
   }
 
   private async withPosition(stored: StoredTask): Promise<Task> {

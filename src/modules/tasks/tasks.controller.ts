@@ -80,6 +80,11 @@ export class TasksController {
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
+    if (request.method === 'HEAD') {
+      await this.readTask.one(id);
+      await reply.header('Content-Type', 'text/event-stream; charset=utf-8').send();
+      return;
+    }
     const afterId = lastEventId(request.headers['last-event-id']);
     const options = { afterId, verbose: query.verbose === 'true', headers: { [correlationHeader]: request.id } };
     await this.streamTask.run(id, reply.raw, { ...options, onStart: () => reply.hijack() });

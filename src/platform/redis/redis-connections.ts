@@ -7,8 +7,11 @@ export const keyPrefix = '{orchd}';
 
 const backOff = (attempt: number): number => Math.min(50 * 2 ** Math.min(attempt, 6), 1000);
 
+/** A Redis that keeps its connection and says nothing for so long is as good as away. */
+const silenceMs = 4000;
+
 /**
- * The process's connections to Redis. `commands` fails at once while Redis is away (callers answer 503 or try again); `subscriber` and
+ * The process's connections to Redis. `commands` fails soon while Redis is away (callers answer 503 or try again); `subscriber` and
  * connections made by `blocking()` wait for it. All reconnect by themselves for ever.
  */
 export class RedisConnections {

@@ -70,7 +70,7 @@ export function createApiRole(ground: Ground): ApiRole {
     telemetry,
     clock,
   });
-  const readTask = new ReadTask(new TaskReadsRepository(ground.database.prisma), line, pools);
+  const readTask = new ReadTask(new TaskReadsRepository(ground.database.prisma), eventLog, endTask, line, pools);
   return {
     modules: [
       TasksModule.register({ submitTask, readTask, streamTask, cancelTask, hub }),
