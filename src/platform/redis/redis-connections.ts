@@ -26,6 +26,7 @@ export class RedisConnections {
     this.commands = this.connect({
       enableOfflineQueue: false,
       maxRetriesPerRequest: 1,
+      commandTimeout: silenceMs,
       connectionName: 'orchd-commands',
     });
     this.subscriber = this.connect({ maxRetriesPerRequest: null, connectionName: 'orchd-subscriber' });
