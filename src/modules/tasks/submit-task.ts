@@ -92,7 +92,9 @@ export class SubmitTask {
     }
     if (request.deadline_ms !== undefined && request.deadline_ms <= 0) throw deadlinePassed();
     const draft = this.place(taskId, hash, request, context);
-    return (await this.admitAtOnce(draft)) ?? this.admitInLine(draft);
+    // A row under the client's own id is seen by its repeats at once, and must never be taken back: no short cut for those.
+    const atOnce = request.task_id === undefined ? await this.admitAtOnce(draft) : null;
+    return atOnce ?? this.admitInLine(draft);
   }
 
   private place(taskId: string, hash: string, request: TaskRequest, context: SubmitContext): Draft {
@@ -160,7 +162,11 @@ export class SubmitTask {
       if (kind === 'entered') await line.leave(task.poolId, taskId).catch(() => undefined);
       throw error;
     });
-    if (!isNew) return (await this.answerBefore(taskId, draft.hash)) ?? conflict();
+    if (!isNew) {
+      // The same task had left the line already: it doesn't wait again.
+      if (kind === 'entered') await line.leave(task.poolId, taskId);
+      return (await this.answerBefore(taskId, draft.hash)) ?? conflict();
+    }
     const isOpen = await this.open(task, context);
     telemetry.accepted(task, pool, context);
     return { admission: task.admission, isNew: true, started: isOpen ? startedChunk(task) : null };
