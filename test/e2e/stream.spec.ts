@@ -133,7 +133,7 @@ describe('the event stream of a task', () => {
     expectWholeStream(await whole.untilEnd());
     for (const { after, reader } of resumed) {
       await reader.untilEnd();
-      expect(reader.events, `after ${after}`).toEqual(whole.events.filter(({ id }) => id > after));
+      expect([after, reader.events]).toEqual([after, whole.events.filter(({ id }) => id > after)]);
     }
     expect(resumed.length).toBeGreaterThan(30);
   });
@@ -164,7 +164,7 @@ describe('the event stream of a task', () => {
     for (let after = 0; after <= whole.lastId; after++) {
       const reader = await SseClient.read((after % 2 === 0 ? one : two).url, taskId, { lastEventId: after });
       await reader.untilEnd();
-      expect(reader.events, `after ${after}`).toEqual(whole.events.filter(({ id }) => id > after));
+      expect([after, reader.events]).toEqual([after, whole.events.filter(({ id }) => id > after)]);
     }
   });
 

@@ -1,0 +1,141 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { dirname, join } from 'node:path';
+import { env } from 'node:process';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeDemoModel } from '../../src/modules/provisioning/demo-model/write-demo-model.js';
+import { aTask, call, cancel, Deployment } from '../support/deployment.js';
+import { exists } from '../support/node-llama-cpp.js';
+import type { RunningOrchestrator } from '../support/orchestrator.js';
+import { expectWholeStream, SseClient } from '../support/sse-client.js';
+import { waitUntil } from '../support/wait-until.js';
+
+const cache = join(import.meta.dirname, '../../node_modules/.cache/orchestratord');
+
+async function textOf(url: string, change: Record<string, unknown>): Promise<string> {
+  const reader = await SseClient.post(url, aTask({ max_tokens: 24, ...change }));
+  expect(expectWholeStream(await reader.untilEnd(60_000)).event).toBe('end');
+  expect(reader.tokens.length).toBeGreaterThan(0);
+  return reader.tokens.map(({ data }) => data['t']).join('');
+}
+
+async function busySlots(engineUrl: string): Promise<number> {
+  const list = (await (await fetch(`${engineUrl}/slots`)).json()) as { is_processing: boolean }[];
+  return list.filter((slot) => slot.is_processing).length;
+}
+
+async function expectTheMainJob(url: string, engineUrl: string): Promise<void> {
+  const wish = { prompt: 'Once upon a time', seed: 7, sampling: { temperature: 1 } };
+  const first = await textOf(url, wish);
+  expect(await textOf(url, wish)).toBe(first);
+  const long = aTask({ max_tokens: 4000, prompt: 'Once upon a time' });
+  const reader = await SseClient.post(url, long);
+  await reader.untilTokens(5);
+  expect(await busySlots(engineUrl)).toBe(1);
+  expect((await cancel(url, long.task_id)).status).toBe(204);
+  await expect.poll(() => busySlots(engineUrl), { timeout: 10_000 }).toBe(0);
+  expect(expectWholeStream(await reader.untilEnd())).toMatchObject({ event: 'end', data: { canceled: true } });
+}
+
+describe('the demo pool', () => {
+  let all: Deployment;
+  let home: RunningOrchestrator;
+
+  beforeAll(async () => {
+    await mkdir(cache, { recursive: true });
+    all = await Deployment.create({
+      engines: [],
+      pool: {
+        model: { ref: 'demo' },
+        slots: 2,
+        ctx: 8192,
+        devices: [],
+        provisioning: { mode: 'package', package: { name: 'node-llama-cpp' } },
+        health: {},
+      },
+      // The engine is installed once for all runs of the tests.
+      config: {
+        policy: { gpu: 'allowed-cpu', allow_package_installs: true },
+        storage: { data_dir: join(cache, 'e2e-data') },
+      },
+    });
+    home = await all.start(['api', 'worker', 'pool-manager']);
+  });
+
+  afterAll(async () => {
+    await all.drop();
+  });
+
+  it('streams tokens of a real llama.cpp, the same for the same seed, and cancel frees its slot', async () => {
+    const replica = await waitUntil(
+      'the engine',
+      async () => {
+        const { body } = await call(`${home.url}/v2/pools/default`);
+        return (body as { replicas: { url: string; ready: boolean; pid: number }[] }).replicas.find(
+          ({ ready }) => ready,
+        );
+      },
+      90_000,
+    );
+    expect(replica.pid).toBeGreaterThan(0);
+    await expectTheMainJob(home.url, replica.url);
+    expect(await home.stop()).toBe(0);
+    await expect(fetch(`${replica.url}/health`)).rejects.toThrow('fetch failed');
+  });
+});
+
+const llamaServer = await findLlamaServer();
+
+describe('a llama-server that runs already', () => {
+  it.skipIf(llamaServer === null)(
+    `streams its tokens and frees its slot${llamaServer === null ? ': SKIPPED, no llama-server on PATH or in LLAMA_SERVER' : ''}`,
+    async () => {
+      const directory = join(cache, 'llama-server-model');
+      const model = join(directory, 'demo.gguf');
+      await mkdir(directory, { recursive: true });
+      if (!(await exists(model))) await writeDemoModel(model);
+      const port = await freePort();
+      const args = ['--model', model, '--port', `${port}`, '--parallel', '2', '--ctx-size', '16384', '--no-warmup'];
+      const engine = spawn(llamaServer ?? '', args, { stdio: 'ignore' });
+      const all = await Deployment.create({ engines: [`http://127.0.0.1:${port}`] });
+      try {
+        await waitUntil('llama-server', async () => (await fetch(`http://127.0.0.1:${port}/health`)).ok, 60_000);
+        const home = await all.start(['api', 'worker']);
+        await expectTheMainJob(home.url, `http://127.0.0.1:${port}`);
+        expect(engine.exitCode).toBeNull();
+      } finally {
+        await all.drop();
+        await ended(engine);
+      }
+    },
+  );
+});
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return;
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+}
+
+/** The path in LLAMA_SERVER, or the one on PATH. */
+async function findLlamaServer(): Promise<string | null> {
+  const named = env['LLAMA_SERVER'];
+  if (named !== undefined && named !== '') return named;
+  try {
+    return (await promisify(execFile)('sh', ['-c', 'command -v llama-server'])).stdout.trim();
+  } catch {
+    const fetched = join(env['HOME'] ?? dirname(cache), '.cache/llama-server/llama-server');
+    return (await exists(fetched)) ? fetched : null;
+  }
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}
