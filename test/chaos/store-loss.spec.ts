@@ -72,7 +72,7 @@ describe('a store that goes away', () => {
   /** A task in the middle of its answer, and two that wait behind it; all with readers. */
   async function threeTasks() {
     const tasks = [aTask(), aTask(), aTask()];
-    const readers = [];
+    const readers: SseClient[] = [];
     for (const task of tasks) readers.push(await SseClient.post(api.url, task));
     const [first, ...waiting] = tasks.map((task, place) => ({ ...task, reader: readers[place] as SseClient }));
     if (first === undefined) throw new Error('unreachable');
