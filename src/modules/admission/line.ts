@@ -58,23 +58,7 @@ export class Line {
       bounds.slots,
     ];
     const reply = await enterScript.run(this.redis, keys, args);
-    if (!Array.isArray(reply)) throw new Error('unexpected reply of enter-line.lua');
-    const [
-      entered = 0,
-      position = 0,
-      interactive = 0,
-      batch = 0,
-      tokensInteractive = 0,
-      tokensBatch = 0,
-      busySlots = 0,
-    ] = reply.map(Number);
-    const view = {
-      position,
-      waiting: { interactive, batch },
-      tokens: { interactive: tokensInteractive, batch: tokensBatch },
-      busySlots,
-    };
-    return { kind: entered === 1 ? 'entered' : entered === 2 ? 'present' : 'full', view };
+    return entryOutcome(reply);
   }
 
   /** Gives up places; those not in line are ignored. */
@@ -121,4 +105,25 @@ export class Line {
 /** KEYS 1–4 of the line's scripts. */
 export function lineKeys(poolId: string): string[] {
   return [lineKey(poolId, 'interactive'), lineKey(poolId, 'batch'), lineTokensKey(poolId), lineSumsKey(poolId)];
+}
+
+/** What enter-line.lua answers; see there. */
+type EntryReply = readonly [
+  entered: 0 | 1 | 2,
+  position: number,
+  waitingInteractive: number,
+  waitingBatch: number,
+  tokensInteractive: number,
+  tokensBatch: number,
+  busySlots: number,
+];
+
+const entryKinds = ['full', 'entered', 'present'] as const;
+
+function entryOutcome(reply: unknown): EntryOutcome {
+  if (!Array.isArray(reply) || reply.length !== 7) throw new Error('unexpected reply of enter-line.lua');
+  const [entered, position, interactive, batch, tokensInteractive, tokensBatch, busySlots] =
+    reply as unknown as EntryReply;
+  const tokens = { interactive: tokensInteractive, batch: tokensBatch };
+  return { kind: entryKinds[entered], view: { position, waiting: { interactive, batch }, tokens, busySlots } };
 }

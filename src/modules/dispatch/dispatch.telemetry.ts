@@ -2,7 +2,7 @@ import { narrate, type Log } from '../../platform/observability/logger.js';
 import type { Metrics, ReplicaLabels } from '../../platform/observability/metrics.js';
 import type { CloseOutcome } from '../events/index.js';
 import type { DecodeFacts } from './decode.js';
-import type { RunView } from './run-task.js';
+import type { RunView } from './run-view.js';
 
 /** What running tasks counts and tells: the metric and the log line of a business event together. */
 export class DispatchTelemetry {

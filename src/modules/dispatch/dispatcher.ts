@@ -1,12 +1,12 @@
 import type { Redis } from 'ioredis';
-import type { Clock } from '../../platform/clock/clock.js';
 import type { PoolJob, PoolQueues } from '../admission/index.js';
 import { closedChannel, type EventLog } from '../events/index.js';
-import { workersKey, type Lease, type PoolRegistry } from '../pools/index.js';
+import { workersKey, type Lease } from '../pools/index.js';
 import type { StartableTask, StartedTask, StartNow } from '../tasks/index.js';
+import { candidates } from './candidates.js';
 import { LateOffers } from './late-offers.js';
 import { PoolProcessor } from './pool.processor.js';
-import { candidates, RunTask, type RunCollaborators, type RunOutcome } from './run-task.js';
+import { RunTask, type RunCollaborators, type RunOutcome } from './run-task.js';
 
 export interface DispatcherOptions {
   readonly processId: string;
@@ -27,7 +27,6 @@ export class Dispatcher {
   private isDraining = false;
 
   constructor(
-    private readonly pools: PoolRegistry,
     private readonly queues: PoolQueues,
     private readonly connections: {
       readonly commands: Redis;
@@ -35,7 +34,6 @@ export class Dispatcher {
       readonly blocking: () => Redis;
     },
     private readonly with_: RunCollaborators & { readonly eventLog: EventLog },
-    private readonly clock: Clock,
     private readonly options: DispatcherOptions,
   ) {
     this.lateOffers = new LateOffers(queues, with_.eventLog);
@@ -45,8 +43,8 @@ export class Dispatcher {
     const { subscriber } = this.connections;
     subscriber.on('message', this.onMessage);
     await subscriber.subscribe(closedChannel);
-    for (const poolId of this.pools.ids) this.processors.set(poolId, this.processorOf(poolId));
-    this.pools.onChange((poolId) => this.adjust(poolId));
+    for (const poolId of this.with_.pools.ids) this.processors.set(poolId, this.processorOf(poolId));
+    this.with_.pools.onChange((poolId) => this.adjust(poolId));
     await this.beat();
     for (const processor of this.processors.values()) processor.start();
     this.timer = setInterval(() => void this.beat(), this.options.heartbeatMs);
@@ -98,7 +96,7 @@ export class Dispatcher {
    */
   readonly startNow: StartNow = {
     choose: (poolId) => {
-      const pool = this.isDraining ? null : this.pools.find(poolId);
+      const pool = this.isDraining ? null : this.with_.pools.find(poolId);
       return pool === null ? null : (candidates(pool, new Set())[0]?.id ?? null);
     },
     start: (task, replicaId) => this.startTask(task, replicaId),
@@ -106,7 +104,7 @@ export class Dispatcher {
 
   private async startTask(start: StartableTask, replicaId: string): Promise<StartedTask | null> {
     const { poolId, taskId, correlationId } = start;
-    const pool = this.pools.find(poolId);
+    const pool = this.with_.pools.find(poolId);
     const replica = pool?.replicas.find(({ known }) => known.id === replicaId);
     if (pool === null || replica === undefined || this.running.has(taskId)) return null;
     const claim = await this.with_.claim.startNow(start, { id: replicaId, slots: replica.slots });
@@ -151,7 +149,7 @@ export class Dispatcher {
   }
 
   private slotsOf(poolId: string): number {
-    return this.pools.find(poolId)?.slots ?? 0;
+    return this.with_.pools.find(poolId)?.slots ?? 0;
   }
 
   private adjust(poolId: string): void {
@@ -168,11 +166,11 @@ export class Dispatcher {
     const { processId, leaseMs } = this.options;
     try {
       await this.with_.leases.renew(leases, leaseMs);
-      for (const poolId of this.isDraining ? [] : this.pools.ids) {
+      for (const poolId of this.isDraining ? [] : this.with_.pools.ids) {
         const slots = this.slotsOf(poolId);
         if (slots > 0) await this.queues.of(poolId)?.limitConcurrency(slots);
         const key = workersKey(poolId);
-        const now = this.clock.now();
+        const now = this.with_.clock.now();
         const pipeline = this.connections.commands.pipeline().zremrangebyscore(key, '-inf', now);
         if (slots > 0) pipeline.zadd(key, now + leaseMs, processId);
         else pipeline.zrem(key, processId);
@@ -185,7 +183,7 @@ export class Dispatcher {
 
   private async sayGoodbye(): Promise<void> {
     const pipeline = this.connections.commands.pipeline();
-    for (const poolId of this.pools.ids) pipeline.zrem(workersKey(poolId), this.options.processId);
+    for (const poolId of this.with_.pools.ids) pipeline.zrem(workersKey(poolId), this.options.processId);
     await pipeline.exec().catch(() => null);
   }
 

@@ -50,7 +50,7 @@ export class PoolProcessor {
       return;
     }
     if (this.worker.concurrency !== slots) this.worker.concurrency = slots;
-    if (this.worker.isPaused()) this.worker.resume();
+    if (this.worker.isPaused()) this.worker.resume().catch(() => undefined);
   }
 
   /** Takes no new jobs; those that run go on. */

@@ -1,13 +1,15 @@
-import type { TaskError } from '../../contract/events.js';
 import { EngineError, type EngineAdapters } from '../../engines/engine-adapter.port.js';
 import type { Clock } from '../../platform/clock/clock.js';
 import { endTemplate, errorTemplate, RunLogWriter, runningFence, type LogAppender } from '../events/index.js';
-import { orderReplicas } from '../placement/index.js';
 import type { Lease, Leases, LivePool, PoolPerfRecorder, PoolRegistry } from '../pools/index.js';
-import type { EndTask, RunRequest, TasksRepository } from '../tasks/index.js';
+import type { EndTask, TasksRepository } from '../tasks/index.js';
+import { candidates } from './candidates.js';
 import type { Claimed as Claim, ClaimOutcome, ClaimTask } from './claim-task.js';
 import { Decode, type DecodeResult, type StopCause } from './decode.js';
 import type { DispatchTelemetry } from './dispatch.telemetry.js';
+import { endpointOf, engineRequestOf } from './engine-call.js';
+import { engineLost, isWorthAnother, outOfTime, workerLost } from './run-errors.js';
+import type { RunView } from './run-view.js';
 import { untilDone } from './until-done.js';
 
 export interface RunCollaborators {
@@ -129,7 +131,7 @@ export class RunTask {
     this.openRow(claim, writer, decode);
     const result = await this.decodeOn(pool, claim, writer, decode);
     this.decode = null;
-    if (isWorthAnother(result, writer)) {
+    if (isWorthAnother(result, writer.tokens > 0)) {
       tried.add(claim.replicaId);
       writer.abandon();
       await this.release(lease);
@@ -152,22 +154,9 @@ export class RunTask {
         error: new EngineError('REPLICA_EXHAUSTED', `Replica ${claim.replicaId} is gone.`),
       });
     }
-    const { timeouts } = config;
-    const endpoint = {
-      poolId: this.poolId,
-      replicaId: claim.replicaId,
-      url,
-      timeouts: { connectMs: timeouts.connect_ms, idleMs: timeouts.idle_ms, wallMs: timeouts.wall_ms },
-    };
     const { request } = claim;
-    const wanted = {
-      taskId: this.taskId,
-      correlationId: this.context.correlationId,
-      prompt: request.prompt,
-      maxTokens: request.max_tokens,
-      seed: request.seed,
-      sampling: request.sampling,
-    };
+    const endpoint = endpointOf(pool, claim.replicaId, url);
+    const wanted = engineRequestOf(this.taskId, this.context.correlationId, request);
     const deadlineMs = request.deadline_ms === null ? null : request.deadline_ms - clock.now();
     return decode.run(adapter, endpoint, wanted, writer, { deadlineMs });
   }
@@ -218,7 +207,7 @@ export class RunTask {
       }
       case 'lost':
         await writer.flushed();
-        await this.close(run, errorTemplate(this.errorOf(run, result.error, writer)), fence, decode);
+        await this.close(run, errorTemplate(engineLost(result.error, writer.tokens > 0, run.pool)), fence, decode);
         return 'done';
       case 'stopped':
         return this.concludeStopped(run, result.cause, writer, decode);
@@ -234,16 +223,8 @@ export class RunTask {
     const { pool, claim } = run;
     if (cause === 'deadline' || cause === 'wall') {
       await writer.flushed();
-      const limit =
-        cause === 'wall'
-          ? `It ran for ${pool.config.timeouts.wall_ms} ms, the longest this pool allows.`
-          : 'Its deadline passed while decoding.';
-      await this.close(
-        run,
-        errorTemplate(taskError('DECODE_TIMEOUT', limit, pool)),
-        runningFence(claim.attempt),
-        decode,
-      );
+      const template = errorTemplate(outOfTime(cause, pool));
+      await this.close(run, template, runningFence(claim.attempt), decode);
       return 'done';
     }
     if (cause !== 'shutdown') {
@@ -260,13 +241,7 @@ export class RunTask {
 
   private async giveUp(claim: RunView['claim'], message: string): Promise<RunOutcome> {
     const pool = this.with_.pools.find(this.poolId);
-    const error: TaskError = {
-      code: 'WORKER_RESET',
-      message: `${message} Submit it again.`,
-      retriable: true,
-      pool_id: this.poolId,
-    };
-    if (pool !== null) error.engine = pool.config.engine.id;
+    const error = workerLost(message, this.poolId, pool);
     await untilDone(
       () => this.with_.endTask.close(this.taskId, errorTemplate(error), runningFence(claim.attempt)),
       this.context.signal,
@@ -279,11 +254,6 @@ export class RunTask {
       attempt: claim.attempt,
     });
     return 'done';
-  }
-
-  private errorOf(run: RunView, error: EngineError, writer: RunLogWriter): TaskError {
-    const isLoss = error.code === 'WORKER_RESET' && writer.tokens === 0;
-    return taskError(isLoss ? 'REPLICA_EXHAUSTED' : error.code, error.message, run.pool);
   }
 
   private async close(
@@ -320,44 +290,4 @@ export class RunTask {
     // A lease that can't be given back runs out by itself.
     await this.with_.leases.release(lease).catch(() => undefined);
   }
-}
-
-/** A run as telemetry sees it. */
-export interface RunView {
-  readonly pool: LivePool;
-  readonly claim: { readonly attempt: number; readonly replicaId: string; readonly request: RunRequest };
-  readonly lease: Lease;
-  readonly taskId: string;
-  readonly correlationId: string;
-}
-
-/** The replicas a task may go to, best first. */
-export function candidates(pool: LivePool, tried: ReadonlySet<string>): { id: string; slots: number }[] {
-  const replicas = pool.replicas.map((replica) => ({
-    id: replica.known.id,
-    ready: replica.ready && !tried.has(replica.known.id),
-    slots: replica.slots,
-    activeLeases: pool.leases.get(replica.known.id) ?? 0,
-    vramFreeBytes: null,
-  }));
-  return orderReplicas(replicas);
-}
-
-/** Nothing was answered yet, so another replica may begin afresh. */
-function isWorthAnother(result: DecodeResult, writer: RunLogWriter): result is Extract<DecodeResult, { kind: 'lost' }> {
-  return (
-    result.kind === 'lost' &&
-    writer.tokens === 0 &&
-    (result.error.code === 'REPLICA_EXHAUSTED' || result.error.code === 'WORKER_RESET')
-  );
-}
-
-function taskError(code: TaskError['code'], message: string, pool: LivePool): TaskError {
-  return {
-    code,
-    message,
-    retriable: code !== 'INVALID_PARAMS',
-    engine: pool.config.engine.id,
-    pool_id: pool.config.id,
-  };
 }

@@ -1,8 +1,8 @@
 -- Appends what running tasks produced in one tick, each behind its fence, and posts it to the processes whose readers follow.
 -- KEYS  for task j (0-based): 2j+1 run record, 2j+2 event log
 -- ARGV  1 own hub ('' = none; it is fed in memory by the caller)   2 channel prefix of the hubs
---       then 8 for each task: task id, fence 'r<attempt>', first id, last id, tokens so far, bytes, verbose bytes ('' = same),
---       first-token facts '<ms>,<tokens in>' ('' = said before)
+--       then for each task: '<task id> <fence> <first id> <last id> <tokens so far> <extras>', bytes of the frames, and what <extras> names:
+--       'v' verbose bytes, 'f' first-token facts '<ms>,<tokens in>', 'b' both in this order, '-' neither
 -- Reply for each task 1 appended (or appended before, by the same call sent twice), 0 fenced off: write nothing more
 -- Invariant: only the attempt that holds the fence writes, ids grow by one, and a chunk is stored whole or not at all.
 local own, prefix = ARGV[1], ARGV[2]
@@ -10,9 +10,17 @@ local reply, post, order = {}, {}, {}
 local at = 2
 for j = 1, #KEYS / 2 do
   local run, log = KEYS[2 * j - 1], KEYS[2 * j]
-  local task, fence, first, last, tokens, bytes, verbose, facts =
-    ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5], ARGV[at + 6], ARGV[at + 7], ARGV[at + 8]
-  at = at + 8
+  local task, fence, first, last, tokens, extras = string.match(ARGV[at + 1], '^(%S+) (%S+) (%d+) (%d+) (%d+) (%S)$')
+  local bytes, verbose, facts = ARGV[at + 2], '', ''
+  at = at + 2
+  if extras == 'v' or extras == 'b' then
+    at = at + 1
+    verbose = ARGV[at]
+  end
+  if extras == 'f' or extras == 'b' then
+    at = at + 1
+    facts = ARGV[at]
+  end
   local now = redis.call('HMGET', run, 'f', 'subs')
   if now[1] ~= fence then
     reply[j] = 0

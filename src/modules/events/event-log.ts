@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import type { Clock } from '../../platform/clock/clock.js';
 import { LuaScript } from '../../platform/redis/lua-script.js';
 import { closedChannel, eventLogKey, hubChannelPrefix, runRecordKey } from './event-keys.js';
-import { chunkOfEntry, type LogChunk } from './log-chunk.js';
+import { chunkOfEntry, LogChunk } from './log-chunk.js';
 
 const openScript = new LuaScript(new URL('./open-log.lua', import.meta.url));
 const keepScript = new LuaScript(new URL('./keep-log.lua', import.meta.url));
@@ -159,7 +159,7 @@ function closeOutcome(taskId: string, reply: unknown): CloseOutcome {
   const firstTokenMs = Number(reply[6]);
   return {
     kind: 'closed',
-    chunk: { taskId, first: id, last: id, isFinal: true, plain, verbose: plain },
+    chunk: new LogChunk(taskId, id, id, true, plain),
     tokensOut,
     tokensIn: Number(reply[4]),
     decodeTimeMs: Number(reply[5]),

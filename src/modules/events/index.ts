@@ -5,6 +5,6 @@ export { EventLog, runningFence, type CloseOutcome } from './event-log.js';
 export type { Follower, FollowerSink } from './follower.js';
 export { encodeFrame, endTemplate, errorTemplate } from './frames.js';
 export { LogAppender } from './log-appender.js';
-export type { LogChunk } from './log-chunk.js';
+export { LogChunk } from './log-chunk.js';
 export { RunLogWriter, type RunLogStart, type RunLogWatcher } from './run-log-writer.js';
 export { SseConnection } from './sse-connection.js';

@@ -1,7 +1,8 @@
 import type { Redis } from 'ioredis';
 import { LuaScript } from '../../platform/redis/lua-script.js';
 import { eventLogKey, hubChannelPrefix, runRecordKey } from './event-keys.js';
-import type { LogChunk } from './log-chunk.js';
+import { LogChunk } from './log-chunk.js';
+import { Pace } from './pace.js';
 import type { RunLogWriter } from './run-log-writer.js';
 
 const appendScript = new LuaScript(new URL('./append-run.lua', import.meta.url));
@@ -27,6 +28,7 @@ export interface PendingChunk {
 export class LogAppender {
   private dirty: RunLogWriter[] = [];
   private state: 'idle' | 'scheduled' | 'sending' = 'idle';
+  private readonly pace = new Pace();
 
   constructor(
     private readonly redis: Redis,
@@ -63,8 +65,12 @@ export class LogAppender {
     const keys: string[] = [];
     const args: (string | number)[] = [this.ownHubId ?? '', hubChannelPrefix];
     for (const { writer, first, last, tokens, plain, verbose, facts } of chunks) {
-      keys.push(runRecordKey(writer.taskId), eventLogKey(writer.taskId));
-      args.push(writer.taskId, writer.fence, first, last, tokens, plain, verbose, facts);
+      const { taskId, fence } = writer;
+      const extras = verbose === '' ? (facts === '' ? '-' : 'f') : facts === '' ? 'v' : 'b';
+      keys.push(runRecordKey(taskId), eventLogKey(taskId));
+      args.push(`${taskId} ${fence} ${first} ${last} ${tokens} ${extras}`, plain);
+      if (verbose !== '') args.push(verbose);
+      if (facts !== '') args.push(facts);
     }
     appendScript.run(this.redis, keys, args).then(
       (reply) => this.acknowledge(chunks, reply as number[]),
@@ -82,7 +88,7 @@ export class LogAppender {
       if (taken && this.ownHubId !== null) {
         const plain = Buffer.from(chunk.plain, 'utf8');
         const verbose = chunk.verbose === '' ? plain : Buffer.from(chunk.verbose, 'utf8');
-        local.push({ taskId: writer.taskId, first, last, isFinal: false, plain, verbose });
+        local.push(new LogChunk(writer.taskId, first, last, false, plain, verbose));
       }
       writer.acknowledge(taken);
     }
@@ -96,6 +102,8 @@ export class LogAppender {
       return;
     }
     this.state = 'scheduled';
-    setImmediate(() => this.flush());
+    const waitMs = this.pace.waitMs();
+    if (waitMs === 0) setImmediate(() => this.flush());
+    else setTimeout(() => this.flush(), waitMs);
   }
 }

@@ -1,17 +1,44 @@
 /** A run of consecutive events of one task, encoded once and shared by all its readers. */
-export interface LogChunk {
-  readonly taskId: string;
-  /** Ids of the first and last event. */
-  readonly first: number;
-  readonly last: number;
-  /** Whether the last event is the task's terminal one. */
-  readonly isFinal: boolean;
-  /** Frames as plain readers see them, one after the other. */
-  readonly plain: Buffer;
-  /** Frames as verbose readers see them; the same Buffer where nothing differs. */
-  readonly verbose: Buffer;
+export class LogChunk {
+  private plainWire: Buffer | null = null;
+  private verboseWire: Buffer | null = null;
+
+  /**
+   * @param first id of the first event
+   * @param last id of the last event
+   * @param isFinal whether the last event is the task's terminal one
+   * @param plain frames as plain readers see them, one after the other
+   * @param verbose frames as verbose readers see them; the same Buffer where nothing differs
+   */
+  constructor(
+    readonly taskId: string,
+    readonly first: number,
+    readonly last: number,
+    readonly isFinal: boolean,
+    readonly plain: Buffer,
+    readonly verbose: Buffer = plain,
+  ) {}
+
+  /** The frames as a chunk of an HTTP/1.1 body; made at the first call. */
+  httpChunk(verbose: boolean): Buffer {
+    if (!verbose || this.verbose === this.plain) return (this.plainWire ??= httpChunk(this.plain));
+    return (this.verboseWire ??= httpChunk(this.verbose));
+  }
 }
 
+/** One chunk of an HTTP/1.1 body (RFC 9112 §7.1): length in hexadecimal, bytes. */
+export function httpChunk(bytes: Buffer): Buffer {
+  const head = `${bytes.length.toString(16)}\r\n`;
+  const chunk = Buffer.allocUnsafe(head.length + bytes.length + 2);
+  chunk.write(head, 0, 'latin1');
+  bytes.copy(chunk, head.length);
+  chunk[chunk.length - 2] = carriageReturn;
+  chunk[chunk.length - 1] = lineFeed;
+  return chunk;
+}
+
+const carriageReturn = 0x0d;
+const lineFeed = 0x0a;
 const idLength = 36;
 const digits = 10;
 const headerLength = idLength + 1 + 4 * digits;
@@ -34,7 +61,7 @@ export function decodeChunks(bytes: Buffer): LogChunk[] {
     const plain = bytes.subarray(cursor, cursor + plainLength);
     const verbose =
       verboseLength === 0 ? plain : bytes.subarray(cursor + plainLength, cursor + plainLength + verboseLength);
-    chunks.push({ taskId, first, last, isFinal, plain, verbose });
+    chunks.push(new LogChunk(taskId, first, last, isFinal, plain, verbose));
     at = cursor + plainLength + verboseLength;
   }
   return chunks;
@@ -62,14 +89,7 @@ export function chunkOfEntry(taskId: string, entry: unknown): LogChunk {
   for (let f = 0; f + 1 < entry[1].length; f += 2) fields.set(String(entry[1][f]), entry[1][f + 1] as Buffer);
   const last = Number.parseInt(entry[0].toString('latin1'), 10);
   const plain = fields.get('d') ?? Buffer.alloc(0);
-  return {
-    taskId,
-    first: Number(fields.get('s') ?? last),
-    last,
-    isFinal: fields.has('x'),
-    plain,
-    verbose: fields.get('v') ?? plain,
-  };
+  return new LogChunk(taskId, Number(fields.get('s') ?? last), last, fields.has('x'), plain, fields.get('v') ?? plain);
 }
 
 /** The frames of a chunk from event `from` on, without copying. */

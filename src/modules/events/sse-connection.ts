@@ -1,10 +1,9 @@
 import type { ServerResponse } from 'node:http';
-import { framesFrom, type LogChunk } from './log-chunk.js';
+import type { Writable } from 'node:stream';
+import { framesFrom, httpChunk, type LogChunk } from './log-chunk.js';
 
-const heartbeat = wrap(Buffer.from(': heartbeat\n\n'));
-const retryHint = wrap(Buffer.from('retry: 1000\n\n'));
-/** One HTTP chunk for each way to see a log chunk, made once however many readers there are. */
-const wrapped = new WeakMap<Buffer, Buffer>();
+const heartbeat = httpChunk(Buffer.from(': heartbeat\n\n'));
+const retryHint = httpChunk(Buffer.from('retry: 1000\n\n'));
 
 const nothing = (): void => undefined;
 const lastChunk = Buffer.from('0\r\n\r\n', 'latin1');
@@ -16,6 +15,8 @@ const lastChunk = Buffer.from('0\r\n\r\n', 'latin1');
  */
 export class SseConnection {
   private isOpen = true;
+  /** The socket once it is ours (it is not while an earlier answer on the same connection goes out): what Node does around it costs more. */
+  private out: Writable;
   private onDrained: () => void = nothing;
 
   /** @param onGone called once when the client or we end the connection before the stream's end */
@@ -35,32 +36,28 @@ export class SseConnection {
     response.chunkedEncoding = false; // From here on we write the chunks' framing ourselves.
     response.socket?.setNoDelay(true);
     response.on('close', this.onClose);
-    response.on('drain', () => this.onDrained());
+    this.out = response.socket ?? response;
+    this.out.on('drain', this.onDrain);
     this.put(retryHint);
   }
 
   /** Writes the events of a chunk from id `from` on. */
   write(chunk: LogChunk, from: number): void {
     if (!this.isOpen) return;
-    const bytes = this.options.verbose ? chunk.verbose : chunk.plain;
+    const { verbose } = this.options;
     // An empty HTTP chunk would end the answer.
-    if (bytes.length === 0) return;
-    if (from > chunk.first) {
-      const rest = framesFrom(chunk, from, this.options.verbose);
-      if (rest.length > 0) this.put(wrap(rest));
+    if (chunk.plain.length === 0) return;
+    if (from <= chunk.first) {
+      this.put(chunk.httpChunk(verbose));
       return;
     }
-    let whole = wrapped.get(bytes);
-    if (whole === undefined) {
-      whole = wrap(bytes);
-      wrapped.set(bytes, whole);
-    }
-    this.put(whole);
+    const rest = framesFrom(chunk, from, verbose);
+    if (rest.length > 0) this.put(httpChunk(rest));
   }
 
   /** Null when the client takes what is written; else resolves when it has, or is gone. At most one waits at a time. */
   drained(): Promise<void> | null {
-    if (!this.response.writableNeedDrain) return null;
+    if (!this.out.writableNeedDrain) return null;
     return new Promise((resolve) => {
       this.onDrained = resolve;
     });
@@ -68,7 +65,7 @@ export class SseConnection {
 
   /** Says that we live, unless events wait to be sent anyway. */
   heartbeat(): void {
-    if (this.isOpen && !this.response.writableNeedDrain) this.put(heartbeat);
+    if (this.isOpen && !this.out.writableNeedDrain) this.put(heartbeat);
   }
 
   /** Ends the answer after everything written so far. */
@@ -84,23 +81,18 @@ export class SseConnection {
   }
 
   private put(bytes: Buffer): void {
-    if (this.response.destroyed) return;
-    if (this.response.writableLength > this.options.bufferBytes) this.cut();
-    else this.response.write(bytes);
+    if (this.out.destroyed) return;
+    if (this.out.writableLength > this.options.bufferBytes) this.cut();
+    else this.out.write(bytes);
   }
 
+  private readonly onDrain = (): void => this.onDrained();
+
   private readonly onClose = (): void => {
+    this.out.off('drain', this.onDrain);
     this.onDrained();
     if (!this.isOpen) return;
     this.isOpen = false;
     this.options.onGone();
   };
-}
-
-function wrap(bytes: Buffer): Buffer {
-  return Buffer.concat([
-    Buffer.from(`${bytes.length.toString(16)}\r\n`, 'latin1'),
-    bytes,
-    Buffer.from('\r\n', 'latin1'),
-  ]);
 }

@@ -28,7 +28,51 @@ export type Decision =
     };
 
 /** Why a pool can't take a task. `unready` passes with time; the others don't. */
-type Obstacle = { readonly kind: 'model' | 'engine' | 'avoided' | 'mask' | 'ctx' | 'unready'; readonly text: string };
+interface Obstacle {
+  readonly kind: 'model' | 'engine' | 'avoided' | 'mask' | 'ctx' | 'unready';
+  readonly text: string;
+}
+
+/** What a pool must fulfil to take a task; `obstacle` says what is wrong, null when nothing is. */
+interface Rule {
+  readonly kind: Obstacle['kind'];
+  obstacle(request: PlacementRequest, pool: PoolSnapshot): string | null;
+}
+
+const rules: readonly Rule[] = [
+  {
+    kind: 'model',
+    obstacle: ({ modelRef }, { modelNames }) =>
+      modelNames.includes(modelRef) ? null : `it serves ${modelNames[0] ?? 'no model'}`,
+  },
+  {
+    kind: 'engine',
+    obstacle: (request, { engine }) =>
+      [undefined, engine].includes(request.engine) ? null : `its engine is ${engine}`,
+  },
+  {
+    kind: 'avoided',
+    obstacle: ({ wish }, { id }) => (wish?.avoid_pools?.includes(id) ? 'the task avoids it' : null),
+  },
+  {
+    kind: 'mask',
+    obstacle: ({ wish }, { deviceMasks }) => {
+      const mask = wish?.require_device_mask;
+      return mask === undefined || deviceMasks.includes(mask) ? null : `no replica has the device mask ${mask}`;
+    },
+  },
+  {
+    kind: 'ctx',
+    obstacle: ({ ctxNeeded }, { ctxMax }) =>
+      ctxMax === null || ctxNeeded <= ctxMax
+        ? null
+        : `the task needs ${ctxNeeded} tokens of context, the model has ${ctxMax}`,
+  },
+  {
+    kind: 'unready',
+    obstacle: (_, { ready, unreadyReason }) => (ready ? null : (unreadyReason ?? 'it is not ready')),
+  },
+];
 
 /**
  * Picks the pool for a task. Pure: the same request and snapshots always give the same answer. Feasibility comes first; among feasible
@@ -97,23 +141,10 @@ function decidePinned(request: PlacementRequest, snapshots: readonly PoolSnapsho
 }
 
 function obstaclesOf(request: PlacementRequest, pool: PoolSnapshot): Obstacle[] {
-  const obstacles: Obstacle[] = [];
-  const mask = request.wish?.require_device_mask;
-  if (!pool.modelNames.includes(request.modelRef))
-    obstacles.push({ kind: 'model', text: `it serves ${pool.modelNames[0] ?? 'no model'}` });
-  if (request.engine !== undefined && request.engine !== pool.engine)
-    obstacles.push({ kind: 'engine', text: `its engine is ${pool.engine}` });
-  if (request.wish?.avoid_pools?.includes(pool.id)) obstacles.push({ kind: 'avoided', text: 'the task avoids it' });
-  if (mask !== undefined && !pool.deviceMasks.includes(mask))
-    obstacles.push({ kind: 'mask', text: `no replica has the device mask ${mask}` });
-  if (pool.ctxMax !== null && request.ctxNeeded > pool.ctxMax) {
-    obstacles.push({
-      kind: 'ctx',
-      text: `the task needs ${request.ctxNeeded} tokens of context, the model has ${pool.ctxMax}`,
-    });
-  }
-  if (!pool.ready) obstacles.push({ kind: 'unready', text: pool.unreadyReason ?? 'it is not ready' });
-  return obstacles;
+  return rules.flatMap(({ kind, obstacle }) => {
+    const text = obstacle(request, pool);
+    return text === null ? [] : [{ kind, text }];
+  });
 }
 
 function candidateOf({ pool, obstacles }: { pool: PoolSnapshot; obstacles: readonly Obstacle[] }): Candidate {

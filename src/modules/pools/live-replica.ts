@@ -46,31 +46,48 @@ export function unprobed(known: KnownReplica): LiveReplica {
   };
 }
 
-/** A replica after a probe. Pure. An engine that once said its slots is not asked to have them again while it is away. */
-export function afterProbe(known: KnownReplica, result: EngineLook, before: LiveReplica | undefined): LiveReplica {
-  const managed = known.managed;
-  if (result.kind === 'ready') {
-    const said = result.slots ?? before?.slots ?? 1;
-    return {
-      known,
-      state: 'ready',
-      live: true,
-      ready: true,
-      slots: known.slots === null ? said : Math.min(known.slots, result.slots ?? known.slots),
-      ctxMax: result.ctxMax ?? managed?.ctxMax ?? null,
-      engineVersion: result.engineVersion ?? managed?.engineVersion ?? null,
-      lastError: null,
-    };
-  }
-  const isLoading = result.kind === 'loading';
+/** A replica after a probe. Pure. */
+export function afterProbe(known: KnownReplica, look: EngineLook, before: LiveReplica | undefined): LiveReplica {
+  return look.kind === 'ready'
+    ? answering(known, look, before?.slots ?? 1)
+    : away(known, look, before ?? unprobed(known));
+}
+
+/** @param slotsBefore used when the engine doesn't say how many it has */
+function answering(
+  known: KnownReplica,
+  { slots, ctxMax, engineVersion }: Extract<EngineLook, { kind: 'ready' }>,
+  slotsBefore: number,
+): LiveReplica {
   return {
     known,
-    state: isLoading ? 'starting' : before?.ready === true || before?.state === 'offline' ? 'offline' : 'failed',
+    state: 'ready',
+    live: true,
+    ready: true,
+    // The configuration may take fewer slots than the engine has, never more.
+    slots: known.slots === null ? (slots ?? slotsBefore) : Math.min(known.slots, slots ?? known.slots),
+    ctxMax: ctxMax ?? known.managed?.ctxMax ?? null,
+    engineVersion: engineVersion ?? known.managed?.engineVersion ?? null,
+    lastError: null,
+  };
+}
+
+/** Keeps what the engine said of itself the last time it answered. */
+function away(
+  known: KnownReplica,
+  { kind, detail }: Exclude<EngineLook, { kind: 'ready' }>,
+  { ready, state, slots, ctxMax, engineVersion }: LiveReplica,
+): LiveReplica {
+  const isLoading = kind === 'loading';
+  const wasUp = ready || state === 'offline';
+  return {
+    known,
+    state: isLoading ? 'starting' : wasUp ? 'offline' : 'failed',
     live: isLoading,
     ready: false,
-    slots: before?.slots ?? known.slots ?? 0,
-    ctxMax: before?.ctxMax ?? null,
-    engineVersion: before?.engineVersion ?? null,
-    lastError: result.detail,
+    slots,
+    ctxMax,
+    engineVersion,
+    lastError: detail,
   };
 }

@@ -78,7 +78,7 @@ export class PoolMonitor {
   private schedule(): void {
     if (this.isStopped) return;
     this.timer = setTimeout(() => {
-      this.look().finally(() => this.schedule());
+      void this.look().finally(() => this.schedule());
     }, this.config.health.interval_ms);
     this.timer.unref();
   }

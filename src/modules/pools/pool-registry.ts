@@ -46,8 +46,7 @@ export class PoolRegistry {
     pools: readonly PoolConfig[],
     redis: Redis,
     lookAtEngine: LookAtEngine,
-    private readonly leases: Leases,
-    private readonly perf: PoolPerfRecorder,
+    private readonly records: { readonly leases: Leases; readonly perf: PoolPerfRecorder },
     private readonly options: { readonly refreshMs: number },
   ) {
     const onChange: PoolListener = (poolId) => {
@@ -103,10 +102,10 @@ export class PoolRegistry {
   private async refresh(): Promise<void> {
     await Promise.all(
       [...this.monitors].map(async ([poolId, monitor]) => {
-        await this.perf.refresh(poolId);
+        await this.records.perf.refresh(poolId);
         try {
           const ids = monitor.all.map(({ known }) => known.id);
-          this.leaseCounts.set(poolId, await this.leases.active(poolId, ids));
+          this.leaseCounts.set(poolId, await this.records.leases.active(poolId, ids));
         } catch {
           // Redis is away: the last counts stand.
         }
@@ -131,7 +130,7 @@ export class PoolRegistry {
       lastError: ready.length > 0 ? null : (replicas.find(({ lastError }) => lastError !== null)?.lastError ?? null),
       slots: ready.reduce((sum, { slots }) => sum + slots, 0),
       ctxMax: contexts.length === 0 ? null : Math.min(...contexts),
-      perf: this.perf.of(config.id),
+      perf: this.records.perf.of(config.id),
       leases: this.leaseCounts.get(config.id) ?? new Map(),
     };
   }

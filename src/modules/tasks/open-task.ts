@@ -1,4 +1,4 @@
-import { encodeFrame, type EventLog, type LogChunk } from '../events/index.js';
+import { encodeFrame, type EventLog, LogChunk } from '../events/index.js';
 import type { Deadlines, PoolQueue } from '../admission/index.js';
 import { runRequestOf, type NewTask, type OpenTask } from './task-record.js';
 
@@ -18,8 +18,7 @@ export function startedFrame(task: Pick<OpenTask, 'taskId' | 'admission' | 'requ
 
 /** Event 1 as its readers get it. */
 export function startedChunk(task: NewTask): LogChunk {
-  const plain = Buffer.from(startedFrame(task), 'utf8');
-  return { taskId: task.taskId, first: 1, last: 1, isFinal: false, plain, verbose: plain };
+  return new LogChunk(task.taskId, 1, 1, false, Buffer.from(startedFrame(task), 'utf8'));
 }
 
 /** Opens the log of an accepted task and offers the task to the workers, in one trip. Doing it twice is the same as once. */

@@ -11,7 +11,7 @@ import { lineBounds } from './line-bounds.js';
 import { openTask, startedChunk, startedFrame } from './open-task.js';
 import { placeTask } from './place-task.js';
 import { conflict, deadlinePassed, lineIsFull, noPool, poolVanished } from './refusals.js';
-import type { StartNow } from './start-now.port.js';
+import type { StartableTask, StartedTask, StartNow } from './start-now.port.js';
 import { expectedTokens, runRequestOf, type NewTask } from './task-record.js';
 import type { TasksRepository } from './tasks.repository.js';
 import type { TasksTelemetry } from './tasks.telemetry.js';
@@ -109,38 +109,34 @@ export class SubmitTask {
 
   /** Row and start at the same time. Null: there is somebody before it, or no free slot, or no worker here. */
   private async admitAtOnce(draft: Draft): Promise<SubmitOutcome | null> {
-    const { taskId, request, pool, context } = draft;
+    const { startNow } = this;
+    const { taskId, pool, context } = draft;
     const { tasks, deadlines, telemetry } = this.with_;
-    const replicaId = this.looksFree(pool) ? (this.startNow?.choose(pool.config.id) ?? null) : null;
-    if (this.startNow === null || replicaId === null) return null;
+    const replicaId = this.looksFree(pool) ? startNow?.choose(pool.config.id) : null;
+    if (startNow === null || typeof replicaId !== 'string') return null;
     const task = this.newTask(draft, emptyView, replicaId);
-    const startable = {
-      taskId,
-      poolId: task.poolId,
-      correlationId: context.correlationId,
-      priority: request.priority,
-      hubId: context.hubId,
-      request: runRequestOf(request, task.createdMs, task.deadlineMs),
-      startedFrame: startedFrame(task),
-    };
-    const [row, start] = await Promise.allSettled([tasks.insert(task), this.startNow.start(startable, replicaId)]);
+    const starting = startNow.start(startableOf(task, context), replicaId);
+    const [row, start] = await Promise.allSettled([tasks.insert(task), starting]);
     const started = start.status === 'fulfilled' ? start.value : null;
-    if (row.status === 'rejected') {
-      await started?.discard().catch(() => undefined);
-      throw row.reason;
-    }
-    if (!row.value) {
-      await started?.discard();
-      return (await this.answerBefore(taskId, draft.hash)) ?? conflict();
-    }
-    if (started === null) {
-      await tasks.withdraw(taskId);
+    if (started === null || row.status === 'rejected' || !row.value) {
+      await this.takeBack(taskId, row, started);
       return null;
     }
     started.confirm();
     if (task.deadlineMs !== null) deadlines.watch(taskId, task.deadlineMs).catch(() => undefined);
     telemetry.accepted(task, pool, context);
     return { admission: task.admission, isNew: true, started: startedChunk(task) };
+  }
+
+  /** Leaves no trace of a task of which only one half came about: row or start. Rejects as writing the row did. */
+  private async takeBack(
+    taskId: string,
+    row: PromiseSettledResult<boolean>,
+    started: StartedTask | null,
+  ): Promise<void> {
+    await started?.discard().catch(() => undefined);
+    if (row.status === 'rejected') throw row.reason;
+    if (row.value) await this.with_.tasks.withdraw(taskId);
   }
 
   private async admitInLine(draft: Draft): Promise<SubmitOutcome> {
@@ -230,4 +226,18 @@ export class SubmitTask {
     if (before.bodyHash !== hash) conflict();
     return { admission: before.admission, isNew: false, started: null };
   }
+}
+
+/** An accepted task as it is handed to a worker of this process. */
+function startableOf(task: NewTask, { hubId }: SubmitContext): StartableTask {
+  const { taskId, poolId, correlationId, request, createdMs, deadlineMs } = task;
+  return {
+    taskId,
+    poolId,
+    correlationId,
+    priority: request.priority,
+    hubId,
+    request: runRequestOf(request, createdMs, deadlineMs),
+    startedFrame: startedFrame(task),
+  };
 }

@@ -86,8 +86,9 @@ export class TasksController {
       return;
     }
     const afterId = lastEventId(request.headers['last-event-id']);
-    const options = { afterId, verbose: query.verbose === 'true', headers: { [correlationHeader]: request.id } };
-    await this.streamTask.run(id, reply.raw, { ...options, onStart: () => reply.hijack() });
+    const onStart = (): void => void reply.hijack();
+    const headers = { [correlationHeader]: request.id };
+    await this.streamTask.run(id, reply.raw, { afterId, verbose: query.verbose === 'true', headers, onStart });
   }
 
   @Post(':id/cancel')
