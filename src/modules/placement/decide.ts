@@ -36,7 +36,7 @@ interface Obstacle {
 /** What a pool must fulfil to take a task; `obstacle` says what is wrong, null when nothing is. */
 interface Rule {
   readonly kind: Obstacle['kind'];
-  obstacle(request: PlacementRequest, pool: PoolSnapshot): string | null;
+  readonly obstacle: (request: PlacementRequest, pool: PoolSnapshot) => string | null;
 }
 
 const rules: readonly Rule[] = [

@@ -13,6 +13,7 @@ import {
   TasksTelemetry,
   type EndTask,
   type StartNow,
+  type TaskUseCases,
 } from '../../modules/tasks/index.js';
 import { mountQueueBoard } from '../../platform/queue-board/queue-board.js';
 import { endTaskOf, type Ground } from '../ground/ground.js';
@@ -33,49 +34,12 @@ const quietSweepMs = 5000;
 const gaugeMs = 500;
 
 export function createApiRole(ground: Ground): ApiRole {
-  const { config, redis, eventLog, archive, tasks, line, queues, pools, deadlines, clock } = ground;
-  const telemetry = new TasksTelemetry(ground.metrics, ground.log);
-  const hub = new EventHub(ground.hubId ?? EventHub.newId(), redis.subscriber, eventLog, archive, {
-    sweepMs: quietSweepMs,
-    onLastReaderGone: (taskId, wantsCancel) => {
-      if (wantsCancel)
-        cancelTask
-          .run(taskId, 'disconnect')
-          .catch((error: unknown) => ground.log.warn({ job_id: taskId, err: error }, 'cancel failed'));
-    },
-  });
-  const endTask = endTaskOf(ground, hub);
-  const cancelTask = new CancelTask({
-    endTask,
-    log: eventLog,
-    archive,
-    tasks,
-    line,
-    queues,
-    deadlines,
-    hub,
-    telemetry,
-  });
+  const { queues, pools, line } = ground;
   const gauge = new LineGauge(line, pools.ids, (poolId, depth) => countLine(ground, poolId, depth));
-  const { heartbeat_ms: heartbeatMs, reader_buffer_bytes: bufferBytes } = config.streaming;
-  const streamTask = new StreamTask(hub, tasks, { heartbeatMs, bufferBytes });
-  const submitTask = new SubmitTask({
-    pools,
-    line,
-    gauge,
-    deadlines,
-    queues,
-    log: eventLog,
-    tasks,
-    telemetry,
-    clock,
-  });
-  const readTask = new ReadTask(new TaskReadsRepository(ground.database.prisma), eventLog, endTask, line, pools);
+  const useCases = createUseCases(ground, gauge);
+  const { hub, endTask, submitTask, streamTask } = useCases;
   return {
-    modules: [
-      TasksModule.register({ submitTask, readTask, streamTask, cancelTask, hub }),
-      PoolsModule.register(new ReadPool(pools, ground.leases, line)),
-    ],
+    modules: [TasksModule.register(useCases), PoolsModule.register(new ReadPool(pools, ground.leases, line))],
     hub,
     endTask,
     useStartNow: (startNow) => {
@@ -92,6 +56,32 @@ export function createApiRole(ground: Ground): ApiRole {
       streamTask.stop();
       hub.stop();
     },
+  };
+}
+
+function createUseCases(ground: Ground, gauge: LineGauge): TaskUseCases & { readonly endTask: EndTask } {
+  const { config, redis, eventLog: log, archive, tasks, line, queues, pools, deadlines, clock } = ground;
+  const telemetry = new TasksTelemetry(ground.metrics, ground.log);
+  const hub = new EventHub(ground.hubId ?? EventHub.newId(), redis.subscriber, log, archive, {
+    sweepMs: quietSweepMs,
+    onLastReaderGone: (taskId, wantsCancel) => {
+      if (wantsCancel)
+        cancelTask
+          .run(taskId, 'disconnect')
+          .catch((error: unknown) => ground.log.warn({ job_id: taskId, err: error }, 'cancel failed'));
+    },
+  });
+  const endTask = endTaskOf(ground, hub);
+  const shared = { log, tasks, line, queues, deadlines, telemetry };
+  const cancelTask = new CancelTask({ ...shared, endTask, archive, hub });
+  const { heartbeat_ms: heartbeatMs, reader_buffer_bytes: bufferBytes } = config.streaming;
+  return {
+    submitTask: new SubmitTask({ ...shared, pools, gauge, clock }),
+    readTask: new ReadTask(new TaskReadsRepository(ground.database.prisma), log, endTask, line, pools),
+    streamTask: new StreamTask(hub, tasks, { heartbeatMs, bufferBytes }),
+    cancelTask,
+    hub,
+    endTask,
   };
 }
 

@@ -70,7 +70,7 @@ export async function openGround(config: AppConfig, log: Log, stores: Stores): P
     queues,
     leases,
     perf,
-    pools: new PoolRegistry(config.pools, redis.commands, lookAtEngine, leases, perf, { refreshMs: 500 }),
+    pools: new PoolRegistry(config.pools, redis.commands, lookAtEngine, { leases, perf }, { refreshMs: 500 }),
     hubId,
     close: async () => {
       await queues.close();

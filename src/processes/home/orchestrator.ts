@@ -3,6 +3,8 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DeadlineWatch, Reconciler } from '../../modules/dispatch/index.js';
 import { packageVersion } from '../../modules/meta/index.js';
 import { AnnounceReplica } from '../../modules/pools/index.js';
+import type { EndTask } from '../../modules/tasks/index.js';
+import type { Role } from '../../contract/config.js';
 import type { AppConfig } from '../../platform/config/app-config.js';
 import { createHttpApp } from '../../platform/http/http-app.js';
 import type { Log } from '../../platform/observability/logger.js';
@@ -19,55 +21,54 @@ import { mountDocs } from '../../platform/http/docs.js';
 const reconcileMs = 5000;
 const deadlineLookMs = 200;
 
+/** The roles of a process; null: it doesn't have it. */
+interface Roles {
+  readonly api: ApiRole | null;
+  readonly worker: WorkerRole | null;
+  readonly poolManager: PoolManagerRole | null;
+}
+
+/** What looks after open tasks; runs beside the roles. */
+interface Upkeep {
+  readonly reconciler: Reconciler;
+  readonly deadlineWatch: DeadlineWatch;
+}
+
 /** A whole process of ours, whatever its roles: built, then started, then stopped, each once. */
 export class Orchestrator {
   private constructor(
     readonly ground: Ground,
     private readonly app: NestFastifyApplication,
-    private readonly api: ApiRole | null,
-    private readonly worker: WorkerRole | null,
-    readonly poolManager: PoolManagerRole | null,
-    private readonly reconciler: Reconciler,
-    private readonly deadlineWatch: DeadlineWatch,
+    private readonly roles: Roles,
+    private readonly upkeep: Upkeep,
     private readonly announcer: RedisAnnouncer,
   ) {}
 
   /** Connects and wires. Rejects with a readable error when a store can't be used. */
   static async create(config: AppConfig, log: Log, stores: Stores): Promise<Orchestrator> {
     const ground = await openGround(config, log, stores);
-    const has = (role: AppConfig['roles'][number]): boolean => config.roles.includes(role);
-    const api = has('api') ? createApiRole(ground) : null;
-    const endTask = api?.endTask ?? endTaskOf(ground, null);
-    const worker = has('worker') ? createWorkerRole(ground, endTask, api?.hub ?? null) : null;
-    if (api !== null && worker !== null) api.useStartNow(worker.startNow);
     const announcer = new RedisAnnouncer(new AnnounceReplica(ground.redis.commands, ground.pools));
-    const poolManager = has('pool-manager') ? poolManagerOf(config, announcer) : null;
-    const { tasks, eventLog, line, queues, deadlines, pools, clock, redis, processId } = ground;
-    const together = {
-      redis: redis.commands,
-      tasks,
-      log: eventLog,
-      endTask,
-      line,
-      queues,
-      deadlines,
-      pools,
-      clock,
-      logger: log,
-    };
-    const reconciler = new Reconciler(together, { processId, intervalMs: reconcileMs });
+    const roles = createRoles(ground, announcer);
+    const { api } = roles;
     const app = await createHttpApp(AppModule.register(healthProbes(ground), api?.modules ?? []), config, log);
     if (api !== null) {
       api.mount(app.getHttpAdapter().getInstance() as unknown as FastifyInstance);
       mountDocs(app, packageVersion());
     }
     await app.init();
-    return new Orchestrator(ground, app, api, worker, poolManager, reconciler, new DeadlineWatch(together), announcer);
+    return new Orchestrator(ground, app, roles, createUpkeep(ground, endTaskIn(ground, api)), announcer);
+  }
+
+  /** Null in a process that runs no engines. */
+  get poolManager(): PoolManagerRole | null {
+    return this.roles.poolManager;
   }
 
   /** Starts all roles and listens. Resolves with the address. */
   async start(): Promise<string> {
-    const { ground, api, worker, poolManager, reconciler, deadlineWatch } = this;
+    const { ground } = this;
+    const { api, worker, poolManager } = this.roles;
+    const { reconciler, deadlineWatch } = this.upkeep;
     await ground.pools.start();
     await api?.start();
     await worker?.start();
@@ -85,16 +86,40 @@ export class Orchestrator {
   /** Lets running tasks end for at most `graceMs`, then stops everything, readers last. */
   async stop(graceMs: number): Promise<void> {
     const closing = this.app.close().catch(() => undefined);
-    this.deadlineWatch.stop();
-    await this.reconciler.stop();
-    await this.worker?.stop(graceMs);
-    this.api?.stop();
+    this.upkeep.deadlineWatch.stop();
+    await this.upkeep.reconciler.stop();
+    await this.roles.worker?.stop(graceMs);
+    this.roles.api?.stop();
     await closing;
     this.ground.pools.stop();
-    await this.poolManager?.stop();
+    await this.roles.poolManager?.stop();
     await this.announcer.stop();
     await this.ground.close();
   }
+}
+
+function createRoles(ground: Ground, announcer: RedisAnnouncer): Roles {
+  const { config } = ground;
+  const has = (role: Role): boolean => config.roles.includes(role);
+  const api = has('api') ? createApiRole(ground) : null;
+  const worker = has('worker') ? createWorkerRole(ground, endTaskIn(ground, api), api?.hub ?? null) : null;
+  if (api !== null && worker !== null) api.useStartNow(worker.startNow);
+  return { api, worker, poolManager: has('pool-manager') ? poolManagerOf(config, announcer) : null };
+}
+
+function createUpkeep(ground: Ground, endTask: EndTask): Upkeep {
+  const { tasks, eventLog, line, queues, deadlines, pools, clock, redis, processId, log } = ground;
+  const shared = { tasks, endTask, line, queues, deadlines, clock };
+  const reconciled = { ...shared, redis: redis.commands, log: eventLog, pools, logger: log };
+  return {
+    reconciler: new Reconciler(reconciled, { processId, intervalMs: reconcileMs }),
+    deadlineWatch: new DeadlineWatch(shared),
+  };
+}
+
+/** Readers of this process hear of an end in memory. */
+function endTaskIn(ground: Ground, api: ApiRole | null): EndTask {
+  return api?.endTask ?? endTaskOf(ground, null);
 }
 
 function poolManagerOf(config: AppConfig, announcer: RedisAnnouncer): PoolManagerRole | null {

@@ -33,11 +33,9 @@ export function createWorkerRole(ground: Ground, endTask: EndTask, hub: EventHub
   const claim = new ClaimTask(redis.commands, clock, leaseMs);
   const telemetry = new DispatchTelemetry(metrics, log);
   const dispatcher = new Dispatcher(
-    pools,
     queues,
     { commands: redis.commands, subscriber: redis.subscriber, blocking: () => redis.blocking() },
     { pools, claim, leases, perf, appender, tasks, endTask, adapters, telemetry, clock, eventLog: ground.eventLog },
-    clock,
     {
       processId,
       lockMs: config.worker.lock_ms,
