@@ -52,7 +52,11 @@ async function lookAtLlamacpp(url: string, timeoutMs: number): Promise<EngineLoo
 }
 
 async function getJson(url: string, timeoutMs: number): Promise<{ status: number; body: unknown }> {
-  const answer = await request(url, { headersTimeout: timeoutMs, bodyTimeout: timeoutMs, signal: AbortSignal.timeout(timeoutMs) });
+  const answer = await request(url, {
+    headersTimeout: timeoutMs,
+    bodyTimeout: timeoutMs,
+    signal: AbortSignal.timeout(timeoutMs),
+  });
   const raw = await answer.body.text();
   try {
     return { status: answer.statusCode, body: JSON.parse(raw) };

@@ -72,6 +72,10 @@ export class SseReader {
 }
 
 function isData(bytes: Buffer, start: number, end: number): boolean {
-  if (end - start < dataField.length || bytes.compare(dataField, 0, dataField.length, start, start + dataField.length) !== 0) return false;
+  if (
+    end - start < dataField.length ||
+    bytes.compare(dataField, 0, dataField.length, start, start + dataField.length) !== 0
+  )
+    return false;
   return end - start === dataField.length || bytes[start + dataField.length] === colon;
 }

@@ -15,7 +15,13 @@ const maxErrorBodyBytes = 64 * 1024;
 
 /** One keep-alive pool of connections to every engine of this process. */
 export function createEngineAgent(): Agent {
-  return new Agent({ connections: null, pipelining: 1, keepAliveTimeout: 30_000, keepAliveMaxTimeout: 300_000, allowH2: false });
+  return new Agent({
+    connections: null,
+    pipelining: 1,
+    keepAliveTimeout: 30_000,
+    keepAliveMaxTimeout: 300_000,
+    allowH2: false,
+  });
 }
 
 /**
@@ -24,7 +30,12 @@ export function createEngineAgent(): Agent {
  */
 export function streamRequest(
   agent: Agent,
-  { endpoint, path, body, headers }: { endpoint: EngineEndpoint; path: string; body: string; headers: Record<string, string> },
+  {
+    endpoint,
+    path,
+    body,
+    headers,
+  }: { endpoint: EngineEndpoint; path: string; body: string; headers: Record<string, string> },
   handler: StreamHandler,
   signal: AbortSignal,
 ): EngineStream {
@@ -87,7 +98,13 @@ class Exchange implements Dispatcher.DispatchHandler, EngineStream {
     try {
       this.handler.onData(chunk);
     } catch (error) {
-      this.fail(new EngineError('WORKER_RESET', error instanceof Error ? error.message : 'the engine sent an unreadable stream', { afterFirstByte: true }));
+      this.fail(
+        new EngineError(
+          'WORKER_RESET',
+          error instanceof Error ? error.message : 'the engine sent an unreadable stream',
+          { afterFirstByte: true },
+        ),
+      );
       this.controller?.abort(new Error('unreadable stream'));
     }
   }
@@ -131,6 +148,11 @@ function lossOf(error: Error & { code?: string }, endpoint: EngineEndpoint, afte
     const message = `The engine of ${where} was silent for ${endpoint.timeouts.idleMs} ms.`;
     return new EngineError('DECODE_TIMEOUT', message, { afterFirstByte, cause: error });
   }
-  const message = afterFirstByte ? `The connection to ${where} broke.` : `The engine of ${where} can't be reached (${error.code ?? error.message}).`;
-  return new EngineError(afterFirstByte ? 'WORKER_RESET' : 'REPLICA_EXHAUSTED', message, { afterFirstByte, cause: error });
+  const message = afterFirstByte
+    ? `The connection to ${where} broke.`
+    : `The engine of ${where} can't be reached (${error.code ?? error.message}).`;
+  return new EngineError(afterFirstByte ? 'WORKER_RESET' : 'REPLICA_EXHAUSTED', message, {
+    afterFirstByte,
+    cause: error,
+  });
 }

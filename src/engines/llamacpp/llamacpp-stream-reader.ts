@@ -32,7 +32,10 @@ export class LlamacppStreamReader {
 
   /** The connection ended in good order: fine after the final frame only. */
   finish(): void {
-    if (!this.isOver) this.fail(new EngineError('WORKER_RESET', 'The engine ended its stream too early.', { afterFirstByte: this.sawToken }));
+    if (!this.isOver)
+      this.fail(
+        new EngineError('WORKER_RESET', 'The engine ended its stream too early.', { afterFirstByte: this.sawToken }),
+      );
   }
 
   fail(error: EngineError): void {

@@ -18,7 +18,12 @@ export class LlamacppAdapter implements EngineAdapter {
     const reader = new LlamacppStreamReader(sink);
     return streamRequest(
       this.agent,
-      { endpoint, path: '/completion', body: completionBody(request), headers: { 'x-correlation-id': request.correlationId } },
+      {
+        endpoint,
+        path: '/completion',
+        body: completionBody(request),
+        headers: { 'x-correlation-id': request.correlationId },
+      },
       {
         onData: (chunk) => reader.push(chunk),
         onEnd: () => reader.finish(),
