@@ -42,10 +42,11 @@ export class TasksTelemetry {
     const { queue_position, predicted_start_ms } = task.admission;
     const why = task.placement.reasons[0] ?? '';
     const where = queue_position === 0 ? 'it is next in line' : `${queue_position} tasks start before it`;
+    const article = task.request.priority === 'interactive' ? 'An' : 'A';
     narrate(
       this.log,
       'task accepted',
-      `A ${task.request.priority} task was accepted; ${where}. Its pool was chosen because ${why}.`,
+      `${article} ${task.request.priority} task was accepted; ${where}. Its pool was chosen because ${why}.`,
       {
         correlation_id: task.correlationId,
         job_id: task.taskId,
