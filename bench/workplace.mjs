@@ -65,9 +65,9 @@ export class Workplace {
   }
 
   /** Ends everything, the youngest first. May be called twice: an interrupt and the run that it breaks both do. */
-  close() {
+  async close() {
     this.#closing ??= this.#endAll();
-    return this.#closing;
+    await this.#closing;
   }
 
   async #endAll() {

@@ -12,7 +12,9 @@ export class Database {
     const settings = { connectionString: url, connectionTimeoutMillis: 3000, query_timeout: 15_000, keepAlive: true };
     this.pool = new pg.Pool({ ...settings, max: 8, application_name: 'orchestratord' });
     this.pool.on('error', onError);
-    this.prisma = new PrismaClient({ adapter: new PrismaPg({ ...settings, max: 4, application_name: 'orchestratord-reads' }, { onPoolError: onError }) });
+    this.prisma = new PrismaClient({
+      adapter: new PrismaPg({ ...settings, max: 4, application_name: 'orchestratord-reads' }, { onPoolError: onError }),
+    });
   }
 
   async close(): Promise<void> {
