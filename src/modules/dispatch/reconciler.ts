@@ -123,6 +123,7 @@ export class Reconciler {
     // A row that has ended meanwhile must not come back.
     if (queue === null || pool === null || (await this.with_.tasks.findOpen(task.taskId)) === null) return;
     await queue.withdraw(task.taskId);
+    await log.keep([task.taskId]);
     const fence = await log.fence(task.taskId);
     if (fence === null || fence === 'q') {
       const entry = {

@@ -159,8 +159,9 @@ export class SubmitTask {
       throw error;
     });
     if (!isNew) {
-      // The same task had left the line already: it doesn't wait again.
-      if (kind === 'entered') await line.leave(task.poolId, taskId);
+      // A repeat of a task that waits has taken its place for it; one that waits no more needs none.
+      const state = await tasks.stateOf(taskId);
+      if (kind === 'entered' && state?.state !== 'queued') await line.leave(task.poolId, taskId);
       return (await this.answerBefore(taskId, draft.hash)) ?? conflict();
     }
     const isOpen = await this.open(task, context);
