@@ -222,7 +222,7 @@ describe('submitting tasks', () => {
     ['a pin on an unknown pool', { placement: { mode: 'pin', pin_pool_id: 'nowhere' } }, 'placement.pin_pool_id'],
     ['an unknown engine', { engine: 'abacus' }, 'engine'],
     ['more context than the model has', { ctx: 1_000_000 }, 'ctx'],
-    ['more tokens than the model has', { max_tokens: 900_000 }, 'ctx'],
+    ['more tokens than the model has', { max_tokens: 900_000 }, 'max_tokens'],
     ['a prompt with a NUL character', { prompt: 'a\u0000b' }, 'prompt'],
     ['half a character', { prompt: '\ud800' }, 'prompt'],
     ['a list', '[]', null],

@@ -120,7 +120,10 @@ function decidePinned(request: PlacementRequest, snapshots: readonly PoolSnapsho
   const candidates = [candidateOf({ pool, obstacles })];
   const lasting = obstacles.filter(({ kind }) => kind !== 'unready');
   if (lasting.length > 0) {
-    const details = lasting.map(({ kind, text }) => ({ field: kind === 'ctx' ? 'ctx' : field, problem: text }));
+    const details = lasting.map(({ kind, text }) => ({
+      field: kind === 'ctx' ? request.ctxField : field,
+      problem: text,
+    }));
     return refused(
       'INVALID_PARAMS',
       `The pinned pool can't take the task: ${lasting.map(({ text }) => text).join('; ')}.`,
@@ -215,7 +218,8 @@ function nothing(
   if (fitting.length === 0) {
     const largest = Math.max(...withModel.map(({ pool }) => pool.ctxMax ?? 0));
     const problem = `the task needs ${request.ctxNeeded} tokens of context, the largest pool has ${largest}`;
-    return refused('INVALID_PARAMS', `ctx: ${problem}`, null, [{ field: 'ctx', problem }], candidates);
+    const field = request.ctxField;
+    return refused('INVALID_PARAMS', `${field}: ${problem}`, null, [{ field, problem }], candidates);
   }
   const pool = fitting[0]?.pool;
   return refused(

@@ -39,6 +39,8 @@ export interface PlacementRequest {
   readonly engine: EngineId | undefined;
   /** Tokens of context the task needs at least. */
   readonly ctxNeeded: number;
+  /** The field of the request that asks for it. */
+  readonly ctxField: 'ctx' | 'max_tokens';
   readonly expectedTokens: number;
   readonly wish: PlacementWish | undefined;
 }

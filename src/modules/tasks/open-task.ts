@@ -18,7 +18,8 @@ export function startedFrame(task: Pick<OpenTask, 'taskId' | 'admission' | 'requ
 
 /** Event 1 as its readers get it. */
 export function startedChunk(task: NewTask): LogChunk {
-  return new LogChunk(task.taskId, 1, 1, false, Buffer.from(startedFrame(task), 'utf8'));
+  const bytes = Buffer.from(startedFrame(task), 'utf8');
+  return new LogChunk(task.taskId, { first: 1, last: 1, isFinal: false }, bytes);
 }
 
 /** Opens the log of an accepted task and offers the task to the workers, in one trip. Doing it twice is the same as once. */

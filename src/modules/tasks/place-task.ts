@@ -10,6 +10,7 @@ export function placeTask(request: TaskRequest, pools: PoolRegistry, gauge: Line
     modelRef: request.model_ref,
     engine: request.engine,
     ctxNeeded: Math.max(request.ctx ?? 0, request.max_tokens + 1),
+    ctxField: (request.ctx ?? 0) > request.max_tokens ? ('ctx' as const) : ('max_tokens' as const),
     expectedTokens: expectedTokens(request),
     wish: request.placement,
   };

@@ -10,6 +10,7 @@ import type { Log } from '../observability/logger.js';
 import { correlationHeader, correlationIdOf } from './correlation.js';
 import { errorResponse, sendError, writeError } from './error-envelope.js';
 import { acceptJsonOnly } from './json-body.js';
+import { refuseLargeBodies } from './large-body.js';
 import { toAppError } from './to-app-error.js';
 
 /** Fastify as every process of ours listens with it: correlation ids, the token check, JSON only, errors in the envelope. */
@@ -39,6 +40,7 @@ export function createHttpAdapter(config: AppConfig, log: Log): FastifyAdapter {
     writeError(response, error, correlationIdOf(request));
   });
   addAuthHook(fastify, authPolicyOf(config), (reply, error) => sendError(reply, error));
+  refuseLargeBodies(fastify, config.server.body_limit_bytes);
   acceptJsonOnly(fastify);
   if (log.isLevelEnabled('debug')) addRequestLog(fastify, log);
   return adapter;
