@@ -159,7 +159,7 @@ function closeOutcome(taskId: string, reply: unknown): CloseOutcome {
   const firstTokenMs = Number(reply[6]);
   return {
     kind: 'closed',
-    chunk: new LogChunk(taskId, id, id, true, plain),
+    chunk: new LogChunk(taskId, { first: id, last: id, isFinal: true }, plain),
     tokensOut,
     tokensIn: Number(reply[4]),
     decodeTimeMs: Number(reply[5]),

@@ -3,30 +3,19 @@ import { LuaScript } from '../../platform/redis/lua-script.js';
 import { eventLogKey, hubChannelPrefix, runRecordKey } from './event-keys.js';
 import { LogChunk } from './log-chunk.js';
 import { Pace } from './pace.js';
-import type { RunLogWriter } from './run-log-writer.js';
+import type { ChunkSource, PendingChunk } from './pending-chunk.js';
 
 const appendScript = new LuaScript(new URL('./append-run.lua', import.meta.url));
 /** Bounds one script call, so that Redis answers others in between. */
 const tasksPerCall = 256;
 const retryDelayMs = 100;
 
-/** What one writer hands over in one flush. */
-export interface PendingChunk {
-  readonly writer: RunLogWriter;
-  readonly first: number;
-  readonly last: number;
-  readonly tokens: number;
-  readonly plain: string;
-  readonly verbose: string;
-  readonly facts: string;
-}
-
 /**
  * Carries what all running tasks of this process produce to Redis: one script call per event-loop tick, one in flight at a time, so that
  * a busy moment makes larger calls and not more of them. A call that fails is sent again until Redis takes it; the script tells a repeat.
  */
 export class LogAppender {
-  private dirty: RunLogWriter[] = [];
+  private dirty: ChunkSource[] = [];
   private state: 'idle' | 'scheduled' | 'sending' = 'idle';
   private readonly pace = new Pace();
 
@@ -38,7 +27,7 @@ export class LogAppender {
   ) {}
 
   /** Called by a writer when it has something new and wasn't queued yet. */
-  enqueue(writer: RunLogWriter): void {
+  enqueue(writer: ChunkSource): void {
     this.dirty.push(writer);
     if (this.state !== 'idle') return;
     this.state = 'scheduled';
@@ -88,7 +77,7 @@ export class LogAppender {
       if (taken && this.ownHubId !== null) {
         const plain = Buffer.from(chunk.plain, 'utf8');
         const verbose = chunk.verbose === '' ? plain : Buffer.from(chunk.verbose, 'utf8');
-        local.push(new LogChunk(writer.taskId, first, last, false, plain, verbose));
+        local.push(new LogChunk(writer.taskId, { first, last, isFinal: false }, plain, verbose));
       }
       writer.acknowledge(taken);
     }

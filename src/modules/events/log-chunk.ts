@@ -1,23 +1,34 @@
+/** Which events of a task a chunk holds. */
+export interface ChunkSpan {
+  /** Ids of the first and last event. */
+  readonly first: number;
+  readonly last: number;
+  /** Whether the last event is the task's terminal one. */
+  readonly isFinal: boolean;
+}
+
 /** A run of consecutive events of one task, encoded once and shared by all its readers. */
-export class LogChunk {
+export class LogChunk implements ChunkSpan {
+  readonly first: number;
+  readonly last: number;
+  readonly isFinal: boolean;
   private plainWire: Buffer | null = null;
   private verboseWire: Buffer | null = null;
 
   /**
-   * @param first id of the first event
-   * @param last id of the last event
-   * @param isFinal whether the last event is the task's terminal one
    * @param plain frames as plain readers see them, one after the other
    * @param verbose frames as verbose readers see them; the same Buffer where nothing differs
    */
   constructor(
     readonly taskId: string,
-    readonly first: number,
-    readonly last: number,
-    readonly isFinal: boolean,
+    { first, last, isFinal }: ChunkSpan,
     readonly plain: Buffer,
     readonly verbose: Buffer = plain,
-  ) {}
+  ) {
+    this.first = first;
+    this.last = last;
+    this.isFinal = isFinal;
+  }
 
   /** The frames as a chunk of an HTTP/1.1 body; made at the first call. */
   httpChunk(verbose: boolean): Buffer {
@@ -61,7 +72,7 @@ export function decodeChunks(bytes: Buffer): LogChunk[] {
     const plain = bytes.subarray(cursor, cursor + plainLength);
     const verbose =
       verboseLength === 0 ? plain : bytes.subarray(cursor + plainLength, cursor + plainLength + verboseLength);
-    chunks.push(new LogChunk(taskId, first, last, isFinal, plain, verbose));
+    chunks.push(new LogChunk(taskId, { first, last, isFinal }, plain, verbose));
     at = cursor + plainLength + verboseLength;
   }
   return chunks;
@@ -89,7 +100,8 @@ export function chunkOfEntry(taskId: string, entry: unknown): LogChunk {
   for (let f = 0; f + 1 < entry[1].length; f += 2) fields.set(String(entry[1][f]), entry[1][f + 1] as Buffer);
   const last = Number.parseInt(entry[0].toString('latin1'), 10);
   const plain = fields.get('d') ?? Buffer.alloc(0);
-  return new LogChunk(taskId, Number(fields.get('s') ?? last), last, fields.has('x'), plain, fields.get('v') ?? plain);
+  const first = Number(fields.get('s') ?? last);
+  return new LogChunk(taskId, { first, last, isFinal: fields.has('x') }, plain, fields.get('v') ?? plain);
 }
 
 /** The frames of a chunk from event `from` on, without copying. */

@@ -1,7 +1,8 @@
 import type { MetricsEvent } from '../../contract/events.js';
 import { runningFence } from './event-log.js';
 import { encodeMetrics, encodeToken } from './frames.js';
-import type { LogAppender, PendingChunk } from './log-appender.js';
+import type { LogAppender } from './log-appender.js';
+import type { ChunkSource, PendingChunk } from './pending-chunk.js';
 
 /** More than this many bytes waiting for Redis, and the engine is asked to pause; it goes on below the half. */
 const highWaterBytes = 4 * 1024 * 1024;
@@ -26,7 +27,7 @@ export interface RunLogWatcher {
  * Writes the events of one run attempt. Calls are synchronous and cheap; what a tick produced goes out together. Events held back by
  * `hold` stay in memory until `release`: the row must say `running` before a reader may see a token.
  */
-export class RunLogWriter {
+export class RunLogWriter implements ChunkSource {
   readonly taskId: string;
   readonly fence: string;
   private nextId: number;
@@ -44,7 +45,7 @@ export class RunLogWriter {
   private drained: (() => void)[] = [];
 
   constructor(
-    private readonly appender: LogAppender,
+    private readonly appender: Pick<LogAppender, 'enqueue'>,
     start: RunLogStart,
     private readonly watcher: RunLogWatcher,
     options: { readonly hold: boolean },
@@ -101,7 +102,6 @@ export class RunLogWriter {
     return !this.isFencedOff;
   }
 
-  /** For the appender: what has gathered since the last flush; null when nothing has. */
   take(): PendingChunk | null {
     this.isQueued = false;
     if (this.plain === '' || this.isHeld) return null;
@@ -122,7 +122,6 @@ export class RunLogWriter {
     return chunk;
   }
 
-  /** For the appender: whether Redis took the last chunk. */
   acknowledge(taken: boolean): void {
     this.inFlight = false;
     if (!taken && !this.isFencedOff) {
