@@ -11,6 +11,7 @@ export class Workplace {
   #cleanups = [];
   #engine = null;
   #subjects = null;
+  /** @type {Promise<void> | null} */
   #closing = null;
 
   /** @param {{main: string, isSplit: boolean, hasServer: boolean, say(line: string): void}} options */
