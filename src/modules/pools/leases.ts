@@ -11,7 +11,7 @@ export interface Lease {
 }
 
 /** How a lease is written in Redis. */
-export const leaseMember = (taskId: string, attempt: number): string => `${taskId}:${attempt}`;
+const leaseMember = (taskId: string, attempt: number): string => `${taskId}:${attempt}`;
 
 /** The slots in use, in Redis. A lease that is not renewed runs out: a dead worker holds no slot for ever. */
 export class Leases {
