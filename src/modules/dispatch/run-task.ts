@@ -281,7 +281,7 @@ export class RunTask {
   private settle(): void {
     const { endTask, telemetry } = this.with_;
     this.settling = endTask
-      .settle(this.taskId)
+      .settleSoon(this.taskId)
       .catch((error: unknown) => telemetry.leftToReconciler(this.taskId, error));
   }
 

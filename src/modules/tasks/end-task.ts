@@ -5,12 +5,16 @@ import { errorTemplate } from '../events/index.js';
 import { readEnding } from './read-ending.js';
 import type { TasksRepository } from './tasks.repository.js';
 
+const gatherMs = 50;
+
 /**
  * Ends tasks, whoever decides it: the worker, a cancel, a deadline, the reconciler. The log in Redis decides who is first (its fence); the
  * archive and the row follow and say the same, because they are derived from the closed log. Whatever stops in between is finished by
  * the reconciler calling `settle` again.
  */
 export class EndTask {
+  private gathering: Promise<void> | null = null;
+
   constructor(
     private readonly log: EventLog,
     private readonly archive: EventArchiveRepository,
@@ -37,6 +41,20 @@ export class EndTask {
     const outcome = await this.close(taskId, errorTemplate(error), fence);
     if (outcome.kind === 'closed') await this.settle(taskId);
     return outcome;
+  }
+
+  /**
+   * `settle`, a moment later and together with others that end meanwhile: their reads and statements share trips. Whoever asks for the
+   * task before sees it settled all the same (ReadTask).
+   */
+  settleSoon(taskId: string): Promise<boolean> {
+    this.gathering ??= new Promise<void>((resolve) => {
+      setTimeout(() => {
+        this.gathering = null;
+        resolve();
+      }, gatherMs);
+    });
+    return this.gathering.then(() => this.settle(taskId));
   }
 
   /** Copies a closed log to the archive and ends the row. Doing it twice is the same as once. False: the log is not closed, or gone. */
