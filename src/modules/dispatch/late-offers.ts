@@ -1,5 +1,5 @@
 import type { Priority } from '../../contract/common.js';
-import type { PoolJob, PoolQueues } from '../admission/index.js';
+import type { PoolJob, PoolQueue } from '../admission/index.js';
 import type { EventLog } from '../events/index.js';
 
 const flushMs = 500;
@@ -18,8 +18,8 @@ export class LateOffers {
   private timer: NodeJS.Timeout | null = null;
 
   constructor(
-    private readonly queues: PoolQueues,
-    private readonly eventLog: EventLog,
+    private readonly queues: { of(poolId: string): Pick<PoolQueue, 'offerAll'> | null },
+    private readonly eventLog: Pick<EventLog, 'keep'>,
   ) {}
 
   add(poolId: string, offer: Offer): void {
@@ -29,19 +29,23 @@ export class LateOffers {
     this.timer ??= setTimeout(() => void this.flush(), flushMs).unref();
   }
 
-  /** Sends what has gathered. What fails is left to the reconciler. */
+  /** Sends what has gathered. What Redis doesn't take is sent again: a log that is not kept is forgotten under its running task. */
   async flush(): Promise<void> {
     if (this.timer !== null) clearTimeout(this.timer);
     this.timer = null;
     const all = [...this.waiting];
     this.waiting.clear();
-    await Promise.allSettled(all.map(([poolId, offers]) => this.send(poolId, offers)));
+    await Promise.all(all.map(([poolId, offers]) => this.send(poolId, offers)));
   }
 
   private async send(poolId: string, offers: readonly Offer[]): Promise<void> {
-    await Promise.all([
-      this.eventLog.keep(offers.map(({ job }) => job.task_id)),
-      this.queues.of(poolId)?.offerAll(offers),
-    ]);
+    try {
+      await Promise.all([
+        this.eventLog.keep(offers.map(({ job }) => job.task_id)),
+        this.queues.of(poolId)?.offerAll(offers),
+      ]);
+    } catch {
+      for (const offer of offers) this.add(poolId, offer);
+    }
   }
 }
