@@ -18,8 +18,8 @@ export interface FollowerSink {
 }
 
 interface Sources {
-  readonly log: EventLog;
-  readonly archive: EventArchiveRepository;
+  readonly log: Pick<EventLog, 'read'>;
+  readonly archive: Pick<EventArchiveRepository, 'find'>;
   readonly hubId: string;
 }
 

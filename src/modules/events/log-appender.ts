@@ -16,7 +16,8 @@ const retryDelayMs = 100;
  */
 export class LogAppender {
   private dirty: ChunkSource[] = [];
-  private state: 'idle' | 'scheduled' | 'sending' = 'idle';
+  private state: 'idle' | 'gathering' | 'scheduled' | 'sending' = 'idle';
+  private timer: NodeJS.Timeout | null = null;
   private readonly pace = new Pace();
 
   constructor(
@@ -29,12 +30,21 @@ export class LogAppender {
   /** Called by a writer when it has something new and wasn't queued yet. */
   enqueue(writer: ChunkSource): void {
     this.dirty.push(writer);
-    if (this.state !== 'idle') return;
-    this.state = 'scheduled';
-    setImmediate(() => this.flush());
+    this.pace.count();
+    if (this.state === 'idle') this.schedule(writer.isUrgent ? 0 : this.pace.gatherMs());
+    else if (this.state === 'gathering' && writer.isUrgent) this.schedule(0);
+  }
+
+  private schedule(waitMs: number): void {
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer = null;
+    this.state = waitMs === 0 ? 'scheduled' : 'gathering';
+    if (waitMs === 0) setImmediate(() => this.flush());
+    else this.timer = setTimeout(() => this.flush(), waitMs);
   }
 
   private flush(): void {
+    this.timer = null;
     const writers = this.dirty.length > tasksPerCall ? this.dirty.splice(0, tasksPerCall) : this.dirty;
     if (writers === this.dirty) this.dirty = [];
     const chunks: PendingChunk[] = [];
@@ -90,9 +100,6 @@ export class LogAppender {
       this.state = 'idle';
       return;
     }
-    this.state = 'scheduled';
-    const waitMs = this.pace.waitMs();
-    if (waitMs === 0) setImmediate(() => this.flush());
-    else setTimeout(() => this.flush(), waitMs);
+    this.schedule(this.dirty.some(({ isUrgent }) => isUrgent) ? 0 : this.pace.gatherMs());
   }
 }

@@ -1,4 +1,5 @@
 import type { ErrorDetail } from '../../contract/errors.js';
+import { bestPool, predictedCompletionMs } from './best-pool.js';
 import type { PlacementRequest, PoolSnapshot } from './snapshot.js';
 
 /** A pool as a candidate: feasible or not, and why. */
@@ -100,7 +101,7 @@ export function decide(request: PlacementRequest, snapshots: readonly PoolSnapsh
       'None of the preferred pools can take the task, and falling back is not allowed.',
     );
   }
-  const best = [...feasible].sort((a, b) => compare(request, a, b))[0];
+  const best = bestPool(request, feasible);
   if (best === undefined) return nothing(request, judged, candidates, null);
   return assigned(best, reasonsFor(request, best, feasible.length), { fallback: isFallback, candidates });
 }
@@ -153,29 +154,6 @@ function obstaclesOf(request: PlacementRequest, pool: PoolSnapshot): Obstacle[] 
 function candidateOf({ pool, obstacles }: { pool: PoolSnapshot; obstacles: readonly Obstacle[] }): Candidate {
   return { poolId: pool.id, feasible: obstacles.length === 0, reasons: obstacles.map(({ text }) => text) };
 }
-
-/** Milliseconds until the task would be done, as far as was measured; null before. */
-function predictedCompletionMs(request: PlacementRequest, pool: PoolSnapshot): number | null {
-  if (pool.tokensPerS === null || pool.firstTokenMs === null || pool.tokensPerS <= 0) return null;
-  const own = pool.firstTokenMs + (request.expectedTokens / pool.tokensPerS) * 1000;
-  const isFree = pool.activeLeases + pool.waiting < pool.slots;
-  return isFree ? own : own + ((pool.tokensWaiting / pool.tokensPerS) * 1000 + own / 2) / Math.max(1, pool.slots);
-}
-
-function compare(request: PlacementRequest, a: PoolSnapshot, b: PoolSnapshot): number {
-  const [first, second] = [predictedCompletionMs(request, a), predictedCompletionMs(request, b)];
-  // A pool nobody measured yet is tried before a measured one that is busy, after one that is free.
-  if (first !== null && second !== null && first !== second) return first - second;
-  return (
-    Number(isBusy(a)) - Number(isBusy(b)) ||
-    (b.vramFreeBytes ?? -1) - (a.vramFreeBytes ?? -1) ||
-    load(a) - load(b) ||
-    (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
-  );
-}
-
-const isBusy = (pool: PoolSnapshot): boolean => pool.activeLeases + pool.waiting >= pool.slots;
-const load = (pool: PoolSnapshot): number => pool.activeLeases + pool.waiting;
 
 function reasonsFor(request: PlacementRequest, pool: PoolSnapshot, feasible: number): string[] {
   if (feasible === 1) return ['it is the only pool that can take the task'];
