@@ -49,11 +49,11 @@ export function unprobed(known: KnownReplica): LiveReplica {
 /** A replica after a probe. Pure. */
 export function afterProbe(known: KnownReplica, look: EngineLook, before: LiveReplica | undefined): LiveReplica {
   return look.kind === 'ready'
-    ? answering(known, look, before?.slots ?? 1)
+    ? answering(known, look, before?.slots ?? 0)
     : away(known, look, before ?? unprobed(known));
 }
 
-/** @param slotsBefore used when the engine doesn't say how many it has */
+/** @param slotsBefore as many as it is taken to have when it doesn't say; one at least */
 function answering(
   known: KnownReplica,
   { slots, ctxMax, engineVersion }: Extract<EngineLook, { kind: 'ready' }>,
@@ -65,7 +65,7 @@ function answering(
     live: true,
     ready: true,
     // The configuration may take fewer slots than the engine has, never more.
-    slots: known.slots === null ? (slots ?? slotsBefore) : Math.min(known.slots, slots ?? known.slots),
+    slots: known.slots === null ? (slots ?? Math.max(1, slotsBefore)) : Math.min(known.slots, slots ?? known.slots),
     ctxMax: ctxMax ?? known.managed?.ctxMax ?? null,
     engineVersion: engineVersion ?? known.managed?.engineVersion ?? null,
     lastError: null,
