@@ -1,5 +1,5 @@
 import { EngineError, type EngineSink } from '../engine-adapter.port.js';
-import { SseReader } from '../http/sse-reader.js';
+import { SseFormatError, SseReader } from '../http/sse-reader.js';
 import { llamacppStreamError } from './llamacpp-error.js';
 
 /** The final frame carries the whole prompt and settings, so lines may be long. */
@@ -26,6 +26,7 @@ export class LlamacppStreamReader {
     this.sse = new SseReader((data) => this.frame(data), maxLineBytes);
   }
 
+  /** Throws when the bytes are no stream of llama.cpp's. */
   push(chunk: Buffer): void {
     if (!this.isOver) this.sse.push(chunk);
   }
@@ -46,7 +47,7 @@ export class LlamacppStreamReader {
 
   private frame(data: string): void {
     if (this.isOver || data === '[DONE]') return;
-    const frame = JSON.parse(data) as Frame;
+    const frame = readFrame(data);
     if (frame.error !== undefined) {
       this.fail(llamacppStreamError(frame.error));
       return;
@@ -70,4 +71,17 @@ export class LlamacppStreamReader {
       finishReason: frame.stop_type === 'limit' ? 'length' : 'stop',
     });
   }
+}
+
+/** The reason says nothing of what was read: reasons are logged, and output never is. */
+function readFrame(data: string): Frame {
+  let frame: unknown;
+  try {
+    frame = JSON.parse(data);
+  } catch {
+    frame = null;
+  }
+  if (typeof frame !== 'object' || frame === null)
+    throw new SseFormatError('the engine sent an event that is no JSON object');
+  return frame;
 }
