@@ -3,6 +3,7 @@ import type { PoolJob, PoolQueue } from '../admission/index.js';
 import type { EventLog } from '../events/index.js';
 
 const flushMs = 500;
+const mostAtOnce = 32;
 
 interface Offer {
   readonly job: PoolJob;
@@ -10,11 +11,13 @@ interface Offer {
 }
 
 /**
- * Puts tasks that began without waiting into their queue afterwards, gathered: the board shows them, and when this process dies another
- * worker is called. What is lost with the process before it was flushed, the reconciler finds.
+ * Puts tasks that began without waiting into their queue afterwards, for the board and for whoever watches the queue. Few at a time: a
+ * burst of starts must not be slowed down by its own bookkeeping. Nothing depends on it: when this process dies, the reconciler finds the
+ * tasks whose leases ran out.
  */
 export class LateOffers {
   private readonly waiting = new Map<string, Offer[]>();
+  private unkept: string[] = [];
   private timer: NodeJS.Timeout | null = null;
 
   constructor(
@@ -26,26 +29,35 @@ export class LateOffers {
     const offers = this.waiting.get(poolId);
     if (offers === undefined) this.waiting.set(poolId, [offer]);
     else offers.push(offer);
-    this.timer ??= setTimeout(() => void this.flush(), flushMs).unref();
+    this.unkept.push(offer.job.task_id);
+    this.later();
   }
 
-  /** Sends what has gathered. What Redis doesn't take is sent again: a log that is not kept is forgotten under its running task. */
+  /** Keeps all new logs and sends some offers. What Redis doesn't take is sent again: a log that is not kept is forgotten under its running task. */
   async flush(): Promise<void> {
     if (this.timer !== null) clearTimeout(this.timer);
     this.timer = null;
-    const all = [...this.waiting];
-    this.waiting.clear();
-    await Promise.all(all.map(([poolId, offers]) => this.send(poolId, offers)));
+    const all = [...this.waiting].map(([poolId, offers]) => ({ poolId, some: offers.splice(0, mostAtOnce) }));
+    for (const [poolId, offers] of this.waiting) if (offers.length === 0) this.waiting.delete(poolId);
+    await Promise.all([this.keep(), ...all.map(({ poolId, some }) => this.send(poolId, some))]);
+    if (this.waiting.size > 0 || this.unkept.length > 0) this.later();
+  }
+
+  private later(): void {
+    this.timer ??= setTimeout(() => void this.flush(), flushMs).unref();
+  }
+
+  private async keep(): Promise<void> {
+    const taskIds = this.unkept;
+    this.unkept = [];
+    if (taskIds.length === 0) return;
+    await this.eventLog.keep(taskIds).catch(() => this.unkept.push(...taskIds));
   }
 
   private async send(poolId: string, offers: readonly Offer[]): Promise<void> {
-    try {
-      await Promise.all([
-        this.eventLog.keep(offers.map(({ job }) => job.task_id)),
-        this.queues.of(poolId)?.offerAll(offers),
-      ]);
-    } catch {
-      for (const offer of offers) this.add(poolId, offer);
-    }
+    const queue = this.queues.of(poolId);
+    await queue?.offerAll(offers).catch(() => {
+      this.waiting.set(poolId, [...offers, ...(this.waiting.get(poolId) ?? [])]);
+    });
   }
 }

@@ -4,7 +4,7 @@ import type { Log } from '../../platform/observability/logger.js';
 import { keyPrefix } from '../../platform/redis/redis-connections.js';
 import type { Deadlines, Line, PoolQueues } from '../admission/index.js';
 import { errorTemplate, type EventLog } from '../events/index.js';
-import type { PoolRegistry } from '../pools/index.js';
+import type { Leases, PoolRegistry } from '../pools/index.js';
 import { expectedTokens, openTask, type EndTask, type OpenTask, type TasksRepository } from '../tasks/index.js';
 
 export interface ReconcilerCollaborators {
@@ -16,6 +16,7 @@ export interface ReconcilerCollaborators {
   readonly queues: PoolQueues;
   readonly deadlines: Deadlines;
   readonly pools: PoolRegistry;
+  readonly leases: Leases;
   readonly clock: Clock;
   readonly logger: Log;
 }
@@ -101,12 +102,23 @@ export class Reconciler {
     }
     const unoffered = new Set(await queue.unoffered(group.map(({ taskId }) => taskId)));
     const fences = await this.with_.log.fences(group.map(({ taskId }) => taskId));
+    const held = await this.held(poolId, group, fences);
     for (const [place, task] of group.entries()) {
       const fence = fences[place] ?? null;
       if (fence === 'x') await this.settle(task);
       else if (fence === null && task.state === 'running') await this.logIsLost(task);
-      else if (fence === null || unoffered.has(task.taskId)) await this.putBack(task);
+      else if (fence === null || (unoffered.has(task.taskId) && !held.has(task.taskId))) await this.putBack(task);
     }
+  }
+
+  /** Tasks that a live worker runs, whether the queue knows of them or not. */
+  private held(poolId: string, group: readonly OpenTask[], fences: readonly (string | null)[]): Promise<Set<string>> {
+    const attempts = group.flatMap(({ taskId }, place) => {
+      const attempt = /^r(\d+)$/.exec(fences[place] ?? '')?.[1];
+      return attempt === undefined ? [] : [{ taskId, attempt: Number(attempt) }];
+    });
+    const replicaIds = this.with_.pools.find(poolId)?.replicas.map(({ known }) => known.id) ?? [];
+    return this.with_.leases.holders(poolId, replicaIds, attempts);
   }
 
   /** Closed in the log, not yet in the row. */

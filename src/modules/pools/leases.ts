@@ -34,6 +34,24 @@ export class Leases {
     await this.redis.zrem(leaseKey(poolId, replicaId), leaseMember(taskId, attempt));
   }
 
+  /** Of these attempts, those whose lease holds on any of the replicas; by task id. */
+  async holders(
+    poolId: string,
+    replicaIds: readonly string[],
+    attempts: readonly { taskId: string; attempt: number }[],
+  ): Promise<Set<string>> {
+    const now = this.clock.now();
+    const pipeline = this.redis.pipeline();
+    for (const { taskId, attempt } of attempts) {
+      for (const id of replicaIds) pipeline.zscore(leaseKey(poolId, id), leaseMember(taskId, attempt));
+    }
+    const replies = attempts.length * replicaIds.length === 0 ? [] : ((await pipeline.exec()) ?? []);
+    const held = attempts.filter((_, place) =>
+      replicaIds.some((__, replica) => Number(replies[place * replicaIds.length + replica]?.[1] ?? 0) > now),
+    );
+    return new Set(held.map(({ taskId }) => taskId));
+  }
+
   /** Slots in use, by replica id. */
   async active(poolId: string, replicaIds: readonly string[]): Promise<Map<string, number>> {
     const now = this.clock.now();

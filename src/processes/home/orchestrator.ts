@@ -108,9 +108,9 @@ function createRoles(ground: Ground, announcer: RedisAnnouncer): Roles {
 }
 
 function createUpkeep(ground: Ground, endTask: EndTask): Upkeep {
-  const { tasks, eventLog, line, queues, deadlines, pools, clock, redis, processId, log } = ground;
+  const { tasks, eventLog, line, queues, deadlines, pools, leases, clock, redis, processId, log } = ground;
   const shared = { tasks, endTask, line, queues, deadlines, clock };
-  const reconciled = { ...shared, redis: redis.commands, log: eventLog, pools, logger: log };
+  const reconciled = { ...shared, redis: redis.commands, log: eventLog, pools, leases, logger: log };
   return {
     reconciler: new Reconciler(reconciled, { processId, intervalMs: reconcileMs }),
     deadlineWatch: new DeadlineWatch(shared),
