@@ -51,11 +51,6 @@ export class Dispatcher {
     this.timer.unref();
   }
 
-  /** Tasks running here now. */
-  get runningCount(): number {
-    return this.running.size;
-  }
-
   /**
    * Takes no new tasks, lets running ones end for at most `graceMs`, then gives the rest up: those that had not answered yet go to another
    * worker, the others end with WORKER_RESET.

@@ -47,13 +47,6 @@ export class EventHub {
     this.followers.clear();
   }
 
-  /** How many readers are attached. */
-  get readerCount(): number {
-    let count = 0;
-    for (const set of this.followers.values()) count += set.size;
-    return count;
-  }
-
   /**
    * Attaches a reader; its `begin` or `beginLive` starts the flow.
    * @param afterId events above this id are delivered

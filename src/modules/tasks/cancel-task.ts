@@ -70,7 +70,7 @@ export class CancelTask {
     const { tasks, archive, log } = this.with_;
     const open = await tasks.findOpen(taskId);
     if (open !== null) {
-      const request = JSON.stringify(runRequestOf(open.request, open.createdMs, open.deadlineMs));
+      const request = JSON.stringify(runRequestOf(open.request, open.deadlineMs));
       await log.open({ taskId, attempts: open.attempts, request, startedFrame: startedFrame(open), hubId: null });
       return null;
     }

@@ -28,7 +28,7 @@ export async function openTask(
   { log, queue, deadlines }: { readonly log: EventLog; readonly queue: PoolQueue; readonly deadlines: Deadlines },
   hubId: string | null,
 ): Promise<void> {
-  const request = JSON.stringify(runRequestOf(task.request, task.createdMs, task.deadlineMs));
+  const request = JSON.stringify(runRequestOf(task.request, task.deadlineMs));
   const opened = log.open({
     taskId: task.taskId,
     attempts: task.attempts,

@@ -25,8 +25,6 @@ export interface SubmitContext {
 
 export interface SubmitOutcome {
   readonly admission: Admission;
-  /** False: the same request was accepted before, and nothing was enqueued. */
-  readonly isNew: boolean;
   /** Event 1, when the log was opened just now with the asker's hub as a follower; else the log must be read. */
   readonly started: LogChunk | null;
 }
@@ -125,7 +123,7 @@ export class SubmitTask {
     started.confirm();
     if (task.deadlineMs !== null) deadlines.watch(taskId, task.deadlineMs).catch(() => undefined);
     telemetry.accepted(task, pool, context);
-    return { admission: task.admission, isNew: true, started: startedChunk(task) };
+    return { admission: task.admission, started: startedChunk(task) };
   }
 
   /** Leaves no trace of a task of which only one half came about: row or start. Rejects as writing the row did. */
@@ -166,7 +164,7 @@ export class SubmitTask {
     }
     const isOpen = await this.open(task, context);
     telemetry.accepted(task, pool, context);
-    return { admission: task.admission, isNew: true, started: isOpen ? startedChunk(task) : null };
+    return { admission: task.admission, started: isOpen ? startedChunk(task) : null };
   }
 
   /** As of a moment ago; the claim itself looks again. */
@@ -225,20 +223,20 @@ export class SubmitTask {
     const before = await this.with_.tasks.acceptedBefore(taskId);
     if (before === null) return null;
     if (before.bodyHash !== hash) conflict();
-    return { admission: before.admission, isNew: false, started: null };
+    return { admission: before.admission, started: null };
   }
 }
 
 /** An accepted task as it is handed to a worker of this process. */
 function startableOf(task: NewTask, { hubId }: SubmitContext): StartableTask {
-  const { taskId, poolId, correlationId, request, createdMs, deadlineMs } = task;
+  const { taskId, poolId, correlationId, request, deadlineMs } = task;
   return {
     taskId,
     poolId,
     correlationId,
     priority: request.priority,
     hubId,
-    request: runRequestOf(request, createdMs, deadlineMs),
+    request: runRequestOf(request, deadlineMs),
     startedFrame: startedFrame(task),
   };
 }

@@ -55,24 +55,18 @@ export interface RunRequest {
   readonly seed?: number | undefined;
   readonly sampling?: TaskRequest['sampling'];
   readonly priority: Priority;
-  readonly created_ms: number;
   readonly deadline_ms: number | null;
-  readonly expected_tokens: number;
-  readonly model_ref: string;
 }
 
 /** The part of an accepted request that its worker needs. */
-export function runRequestOf(request: TaskRequest, createdMs: number, deadlineMs: number | null): RunRequest {
+export function runRequestOf(request: TaskRequest, deadlineMs: number | null): RunRequest {
   return {
     prompt: request.prompt,
     max_tokens: request.max_tokens,
     seed: request.seed,
     sampling: request.sampling,
     priority: request.priority,
-    created_ms: createdMs,
     deadline_ms: deadlineMs,
-    expected_tokens: expectedTokens(request),
-    model_ref: request.model_ref,
   };
 }
 

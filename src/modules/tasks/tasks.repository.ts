@@ -14,7 +14,6 @@ export interface TaskStart {
 /** What is stored of an earlier acceptance. */
 export interface AcceptedBefore {
   readonly bodyHash: string;
-  readonly state: TaskState;
   readonly admission: NewTask['admission'];
 }
 
@@ -80,14 +79,14 @@ export class TasksRepository {
 
   /** An earlier acceptance under this id, null when there is none. */
   async acceptedBefore(taskId: string): Promise<AcceptedBefore | null> {
-    const text = 'SELECT body_hash, state, admission FROM tasks WHERE task_id = $1';
-    const found = await this.pool.query<{ body_hash: string; state: TaskState; admission: NewTask['admission'] }>({
+    const text = 'SELECT body_hash, admission FROM tasks WHERE task_id = $1';
+    const found = await this.pool.query<{ body_hash: string; admission: NewTask['admission'] }>({
       name: 'task-before',
       text,
       values: [taskId],
     });
     const row = found.rows[0];
-    return row === undefined ? null : { bodyHash: row.body_hash, state: row.state, admission: row.admission };
+    return row === undefined ? null : { bodyHash: row.body_hash, admission: row.admission };
   }
 
   /** State and reader's wish of a task, null when unknown. */
