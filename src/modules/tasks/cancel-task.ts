@@ -1,10 +1,12 @@
 import { AppError } from '../../platform/errors/app-error.js';
+import type { ReplicaLabels } from '../../platform/observability/metrics.js';
 import type { Deadlines, Line, PoolQueues } from '../admission/index.js';
 import { endTemplate, type EventArchiveRepository, type EventHub, type EventLog } from '../events/index.js';
+import type { PoolRegistry } from '../pools/index.js';
 import type { EndTask } from './end-task.js';
 import { startedFrame } from './open-task.js';
 import { runRequestOf } from './task-record.js';
-import type { TasksRepository } from './tasks.repository.js';
+import type { TasksRepository, TaskStanding } from './tasks.repository.js';
 import type { CancelCause, TasksTelemetry } from './tasks.telemetry.js';
 
 export interface CancelReceipt {
@@ -21,6 +23,7 @@ export interface CancelCollaborators {
   readonly queues: PoolQueues;
   readonly deadlines: Deadlines;
   readonly hub: EventHub;
+  readonly pools: PoolRegistry;
   readonly telemetry: TasksTelemetry;
 }
 
@@ -44,8 +47,8 @@ export class CancelTask {
       outcome = await endTask.close(taskId, canceledEnding);
     }
     if (outcome.kind === 'closed') {
-      await this.leave(taskId);
-      telemetry.canceled(taskId, outcome.tokensOut, cause);
+      const standing = await this.leave(taskId);
+      telemetry.canceled(taskId, outcome.tokensOut, cause, standing === null ? null : this.labelsOf(standing));
     }
     // Also for a task somebody else has just ended: its row must not say otherwise when we answer.
     await endTask.settle(taskId);
@@ -54,15 +57,23 @@ export class CancelTask {
     return { lastEventId };
   }
 
-  private async leave(taskId: string): Promise<void> {
+  /** Gives up its place in line, its offer and its deadline. */
+  private async leave(taskId: string): Promise<TaskStanding | null> {
     const { tasks, line, queues, deadlines } = this.with_;
-    const state = await tasks.stateOf(taskId);
-    if (state === null) return;
+    const standing = await tasks.stateOf(taskId);
+    if (standing === null) return null;
     await Promise.all([
-      line.leave(state.poolId, taskId),
-      queues.of(state.poolId)?.withdraw(taskId),
+      line.leave(standing.poolId, taskId),
+      queues.of(standing.poolId)?.withdraw(taskId),
       deadlines.forget(taskId),
     ]);
+    return standing;
+  }
+
+  private labelsOf({ engine, poolId, replicaId }: TaskStanding): ReplicaLabels {
+    const replicas = this.with_.pools.find(poolId)?.replicas ?? [];
+    const engineVersion = replicas.find(({ known }) => known.id === replicaId)?.engineVersion ?? null;
+    return { engine, engineVersion, poolId, replicaId };
   }
 
   /** Redis has no log: the task is unknown, or long ended, or Redis lost it. In the last case its log is opened again, to be closed. */

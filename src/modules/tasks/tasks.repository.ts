@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import type { EngineId } from '../../contract/common.js';
 import type { TaskState } from '../../contract/task-response.js';
 import { WriteBatcher } from '../../platform/database/write-batcher.js';
 import type { NewTask, OpenTask, TaskEnding } from './task-record.js';
@@ -15,6 +16,16 @@ export interface TaskStart {
 export interface AcceptedBefore {
   readonly bodyHash: string;
   readonly admission: NewTask['admission'];
+}
+
+/** How a task stands now. */
+export interface TaskStanding {
+  readonly state: TaskState;
+  readonly engine: EngineId;
+  readonly poolId: string;
+  /** Null before it began. */
+  readonly replicaId: string | null;
+  readonly cancelOnDisconnect: boolean;
 }
 
 const insertSql = `
@@ -89,18 +100,14 @@ export class TasksRepository {
     return row === undefined ? null : { bodyHash: row.body_hash, admission: row.admission };
   }
 
-  /** State and reader's wish of a task, null when unknown. */
-  async stateOf(taskId: string): Promise<{ state: TaskState; poolId: string; cancelOnDisconnect: boolean } | null> {
-    const text = `SELECT state, pool_id, request->>'on_disconnect' AS on_disconnect FROM tasks WHERE task_id = $1`;
-    const found = await this.pool.query<{ state: TaskState; pool_id: string; on_disconnect: string | null }>({
-      name: 'task-state',
-      text,
-      values: [taskId],
-    });
+  /** State, place and reader's wish of a task, null when unknown. */
+  async stateOf(taskId: string): Promise<TaskStanding | null> {
+    const text = `SELECT state, engine, pool_id, replica_id, request->>'on_disconnect' AS on_disconnect FROM tasks WHERE task_id = $1`;
+    const found = await this.pool.query<StandingRow>({ name: 'task-state', text, values: [taskId] });
     const row = found.rows[0];
-    return row === undefined
-      ? null
-      : { state: row.state, poolId: row.pool_id, cancelOnDisconnect: row.on_disconnect === 'cancel' };
+    if (row === undefined) return null;
+    const { state, engine, pool_id: poolId, replica_id: replicaId, on_disconnect: onDisconnect } = row;
+    return { state, engine, poolId, replicaId, cancelOnDisconnect: onDisconnect === 'cancel' };
   }
 
   /** One open task; null when it is unknown or has ended. */
@@ -158,6 +165,14 @@ export class TasksRepository {
 
 const openSql = `SELECT task_id, state, pool_id, priority, attempts, correlation_id, request, admission, engine, created_at, deadline_at
   FROM tasks WHERE state IN ('queued', 'running')`;
+
+interface StandingRow {
+  state: TaskState;
+  engine: EngineId;
+  pool_id: string;
+  replica_id: string | null;
+  on_disconnect: string | null;
+}
 
 interface OpenRow {
   task_id: string;

@@ -1,5 +1,5 @@
 import { AppError } from '../../platform/errors/app-error.js';
-import type { CancelReason, Metrics } from '../../platform/observability/metrics.js';
+import type { CancelReason, Metrics, ReplicaLabels } from '../../platform/observability/metrics.js';
 import { narrate, type Log } from '../../platform/observability/logger.js';
 import type { Decision } from '../placement/index.js';
 import type { LivePool } from '../pools/index.js';
@@ -81,8 +81,12 @@ export class TasksTelemetry {
     );
   }
 
-  canceled(taskId: string, tokensOut: number, cause: CancelCause): void {
-    this.metrics.taskCanceled({ engine: 'none', engineVersion: null, poolId: 'none', replicaId: null }, cause);
+  /** @param labels null when its record is gone */
+  canceled(taskId: string, tokensOut: number, cause: CancelCause, labels: ReplicaLabels | null): void {
+    this.metrics.taskCanceled(
+      labels ?? { engine: 'none', engineVersion: null, poolId: 'none', replicaId: null },
+      cause,
+    );
     const how =
       cause === 'client'
         ? 'on request'

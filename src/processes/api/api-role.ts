@@ -73,7 +73,7 @@ function createUseCases(ground: Ground, gauge: LineGauge): TaskUseCases & { read
   });
   const endTask = endTaskOf(ground, hub);
   const shared = { log, tasks, line, queues, deadlines, telemetry };
-  const cancelTask = new CancelTask({ ...shared, endTask, archive, hub });
+  const cancelTask = new CancelTask({ ...shared, endTask, archive, hub, pools });
   const { heartbeat_ms: heartbeatMs, reader_buffer_bytes: bufferBytes } = config.streaming;
   return {
     submitTask: new SubmitTask({ ...shared, pools, gauge, clock }),
