@@ -71,6 +71,20 @@ describe('canceling a task', () => {
     expect(receiptOf(await cancel(apis[0].url, task.task_id))).toBe(receipt);
   });
 
+  it('counts a cancel under the pool and replica it stopped', async () => {
+    const task = aTask();
+    await submit(apis[0].url, task);
+    const run = await engine.run(task.prompt);
+    await cancel(apis[0].url, task.task_id);
+    await run.untilHungUp();
+    const { body } = await call(`${apis[0].url}/v2/tasks/${task.task_id}`);
+    const { pool_id, replica_id } = body as { pool_id: string; replica_id: string };
+    const counted = await (await fetch(`${apis[0].url}/metrics`)).text();
+    const line = counted.split('\n').find((text) => text.startsWith('tasks_canceled_total{'));
+    for (const label of ['engine="llamacpp"', `pool_id="${pool_id}"`, `replica_id="${replica_id}"`, 'reason="client"'])
+      expect(line).toContain(label);
+  });
+
   it('takes a waiting task out of the line, and no engine ever hears of it', async () => {
     const busy = Array.from({ length: slots }, () => aTask());
     for (const task of busy) await submit(apis[0].url, task);
