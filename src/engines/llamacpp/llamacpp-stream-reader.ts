@@ -15,6 +15,12 @@ interface Frame {
   readonly error?: unknown;
 }
 
+/**
+ * The frame of a token without escapes, as llama-server and our engine host write it: nearly all of them. Any other spelling of the same
+ * is parsed as JSON, at five times the cost.
+ */
+const plainToken = /^\{"index":\d+,"content":"([^"\\]*)","tokens":\[[\d,]*\],"stop":false,/;
+
 /** Turns the stream of `POST /completion` into the calls of an EngineSink. */
 export class LlamacppStreamReader {
   private readonly sse: SseReader;
@@ -47,6 +53,12 @@ export class LlamacppStreamReader {
 
   private frame(data: string): void {
     if (this.isOver || data === '[DONE]') return;
+    const text = this.saidPrompt ? plainToken.exec(data)?.[1] : undefined;
+    if (text !== undefined && text !== '') {
+      this.sawToken = true;
+      this.sink.onToken(text);
+      return;
+    }
     const frame = readFrame(data);
     if (frame.error !== undefined) {
       this.fail(llamacppStreamError(frame.error));

@@ -7,7 +7,7 @@ import type { ChunkSource, PendingChunk } from './pending-chunk.js';
 
 const appendScript = new LuaScript(new URL('./append-run.lua', import.meta.url));
 /** Bounds one script call, so that Redis answers others in between. */
-const tasksPerCall = 256;
+const tasksPerCall = 512;
 const retryDelayMs = 100;
 
 /**
