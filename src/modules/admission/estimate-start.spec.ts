@@ -10,6 +10,7 @@ function facts(changes: Partial<StartFacts> = {}): StartFacts {
     tokensAhead: 0,
     tokensPerS: 10,
     firstTokenMs: 100,
+    taskTokens: 50,
     hintMs: 1000,
     ...changes,
   };
@@ -21,9 +22,10 @@ describe('estimating when a task starts', () => {
     expect(estimateStartMs(facts({ freeSlots: 1, tokensPerS: null }))).toBe(0);
   });
 
-  it('shares the measured work ahead among the slots, and adds half a task for the first to come free', () => {
-    // 100 tokens at 10/s and two prompts of 100 ms are 10,200 ms of work for two slots; half an average task is 2,550 ms.
-    expect(estimateStartMs(facts({ position: 2, tokensAhead: 100 }))).toBe(5100 + 1275);
+  it('shares the measured work ahead among the slots, and adds what the first of the running tasks still needs', () => {
+    // 100 tokens at 10/s and two prompts of 100 ms are 10,200 ms of work for two slots; of two runs of 5,100 ms one ends after 1,700.
+    expect(estimateStartMs(facts({ position: 2, tokensAhead: 100 }))).toBe(5100 + 1700);
+    expect(estimateStartMs(facts({ position: 0 }))).toBe(1700);
   });
 
   it('counts with the hint for each place while nothing was measured', () => {
@@ -43,6 +45,7 @@ describe('estimating when a task starts', () => {
       tokensAhead: fc.nat({ max: 1e6 }),
       tokensPerS: measured,
       firstTokenMs: measured,
+      taskTokens: measured,
       hintMs: fc.nat({ max: 10_000 }),
     });
     fc.assert(

@@ -10,13 +10,15 @@ export interface StartFacts {
   readonly tokensPerS: number | null;
   /** Measured time to first token, ms; null before the first. */
   readonly firstTokenMs: number | null;
+  /** Measured output of a task, tokens; null before the first. */
+  readonly taskTokens: number | null;
   /** Used while nothing was measured: ms for each task ahead. */
   readonly hintMs: number;
 }
 
 /**
- * Milliseconds until a task starts. The tasks ahead share the slots: (tokens ahead / speed + prompt time of each) / slots, plus half of an
- * average task for the slot that must come free first (the mean residual of a running task that is equally likely anywhere in its run).
+ * Milliseconds until a task starts. The tasks ahead share the slots: (tokens ahead / speed + prompt time of each) / slots. Before that, one
+ * of the running tasks must end: of n tasks, each equally likely anywhere in its run, the first ends after 1/(n+1) of a run on average.
  */
 export function estimateStartMs(facts: StartFacts): number {
   if (facts.freeSlots > 0 && facts.position === 0) return 0;
@@ -25,6 +27,7 @@ export function estimateStartMs(facts: StartFacts): number {
   if (tokensPerS === null || firstTokenMs === null || tokensPerS <= 0)
     return Math.round((facts.hintMs * (facts.position + 1)) / slots);
   const workAhead = (facts.tokensAhead / tokensPerS) * 1000 + facts.position * firstTokenMs;
-  const averageTask = facts.position > 0 ? workAhead / facts.position : firstTokenMs;
-  return Math.round(workAhead / slots + averageTask / 2 / slots);
+  const guessedRun = facts.position > 0 ? workAhead / facts.position : firstTokenMs;
+  const run = facts.taskTokens === null ? guessedRun : firstTokenMs + (facts.taskTokens / tokensPerS) * 1000;
+  return Math.round(workAhead / slots + run / (slots + 1));
 }

@@ -5,6 +5,8 @@ import { perfKey } from './pool-keys.js';
 export interface PoolPerf {
   readonly tokensPerS: number | null;
   readonly firstTokenMs: number | null;
+  /** Output of a task, tokens. */
+  readonly taskTokens: number | null;
 }
 
 /** Weight of the newest task in the moving average: about the last ten tasks count. */
@@ -19,7 +21,7 @@ export class PoolPerfRecorder {
 
   /** What is known here; brought up to date by `refresh`. */
   of(poolId: string): PoolPerf {
-    return this.known.get(poolId) ?? { tokensPerS: null, firstTokenMs: null };
+    return this.known.get(poolId) ?? { tokensPerS: null, firstTokenMs: null, taskTokens: null };
   }
 
   /** Counts one finished task in; written by the next `refresh`. */
@@ -30,6 +32,7 @@ export class PoolPerfRecorder {
     this.known.set(poolId, {
       tokensPerS: blend(before.tokensPerS, speed),
       firstTokenMs: blend(before.firstTokenMs, sample.firstTokenMs),
+      taskTokens: blend(before.taskTokens, sample.tokensOut),
     });
     this.unsaved.add(poolId);
   }
@@ -48,17 +51,19 @@ export class PoolPerfRecorder {
   }
 
   private async save(poolId: string): Promise<void> {
-    const { tokensPerS, firstTokenMs } = this.of(poolId);
+    const { tokensPerS, firstTokenMs, taskTokens } = this.of(poolId);
     const fields = {
       ...(tokensPerS !== null && { tps: tokensPerS }),
       ...(firstTokenMs !== null && { ftm: firstTokenMs }),
+      ...(taskTokens !== null && { tpt: taskTokens }),
     };
     if (Object.keys(fields).length > 0) await this.redis.hset(perfKey(poolId), fields);
   }
 
   private async load(poolId: string): Promise<void> {
-    const [tps, ftm] = await this.redis.hmget(perfKey(poolId), 'tps', 'ftm');
-    if (!this.unsaved.has(poolId)) this.known.set(poolId, { tokensPerS: number(tps), firstTokenMs: number(ftm) });
+    const [tps, ftm, tpt] = await this.redis.hmget(perfKey(poolId), 'tps', 'ftm', 'tpt');
+    if (this.unsaved.has(poolId)) return;
+    this.known.set(poolId, { tokensPerS: number(tps), firstTokenMs: number(ftm), taskTokens: number(tpt) });
   }
 }
 

@@ -20,6 +20,7 @@ export function predictStartMs(pool: LivePool, view: LineView, priority: Priorit
     tokensAhead: priority === 'batch' ? view.tokens.interactive + view.tokens.batch : view.tokens.interactive,
     tokensPerS: pool.perf.tokensPerS,
     firstTokenMs: pool.perf.firstTokenMs,
+    taskTokens: pool.perf.taskTokens,
     hintMs: pool.config.admission.start_hint_ms,
   });
 }
