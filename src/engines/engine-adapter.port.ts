@@ -15,6 +15,8 @@ export interface EngineEndpoint {
 export interface EngineRequest {
   readonly taskId: string;
   readonly correlationId: string;
+  /** Name of the model as the engine knows it, where the configuration gives one. */
+  readonly model: string | undefined;
   readonly prompt: string;
   readonly maxTokens: number;
   readonly seed: number | undefined;

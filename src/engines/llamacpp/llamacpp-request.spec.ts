@@ -5,6 +5,7 @@ import { completionBody } from './llamacpp-request.js';
 const request: EngineRequest = {
   taskId: 'a0000000-0000-4000-8000-000000000000',
   correlationId: 'c',
+  model: undefined,
   prompt: 'Hi',
   maxTokens: 7,
   seed: undefined,

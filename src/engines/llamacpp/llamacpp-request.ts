@@ -4,6 +4,7 @@ import type { EngineRequest } from '../engine-adapter.port.js';
 export function completionBody(request: EngineRequest): string {
   const { sampling } = request;
   return JSON.stringify({
+    model: request.model,
     prompt: request.prompt,
     n_predict: request.maxTokens,
     stream: true,

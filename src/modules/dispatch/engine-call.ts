@@ -9,7 +9,12 @@ export function endpointOf({ config }: LivePool, replicaId: string, url: string)
 }
 
 /** A claimed task in the words of the adapter port. */
-export function engineRequestOf(taskId: string, correlationId: string, request: RunRequest): EngineRequest {
+export function engineRequestOf(
+  taskId: string,
+  correlationId: string,
+  request: RunRequest,
+  model: string | undefined,
+): EngineRequest {
   const { prompt, max_tokens: maxTokens, seed, sampling } = request;
-  return { taskId, correlationId, prompt, maxTokens, seed, sampling };
+  return { taskId, correlationId, model, prompt, maxTokens, seed, sampling };
 }

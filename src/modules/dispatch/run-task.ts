@@ -156,7 +156,8 @@ export class RunTask {
     }
     const { request } = claim;
     const endpoint = endpointOf(pool, claim.replicaId, url);
-    const wanted = engineRequestOf(this.taskId, this.context.correlationId, request);
+    const model = pool.config.engine.served_model_name;
+    const wanted = engineRequestOf(this.taskId, this.context.correlationId, request, model);
     const deadlineMs = request.deadline_ms === null ? null : request.deadline_ms - clock.now();
     return decode.run(adapter, endpoint, wanted, writer, { deadlineMs });
   }

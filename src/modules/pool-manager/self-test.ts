@@ -42,6 +42,7 @@ function request(maxTokens: number): EngineRequest {
   return {
     taskId: id,
     correlationId: id,
+    model: undefined,
     prompt: PROMPT,
     maxTokens,
     seed: 1,

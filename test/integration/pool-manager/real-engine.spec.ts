@@ -46,6 +46,7 @@ describe('a real llama.cpp from npm with the demo model', () => {
     const request = {
       taskId: randomUUID(),
       correlationId: 'c',
+      model: undefined,
       prompt: 'Hello',
       maxTokens: 8,
       seed: 1,
