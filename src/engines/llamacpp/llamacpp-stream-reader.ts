@@ -59,7 +59,10 @@ export class LlamacppStreamReader {
       this.sink.onToken(text);
       return;
     }
-    const frame = readFrame(data);
+    this.tell(readFrame(data));
+  }
+
+  private tell(frame: Frame): void {
     if (frame.error !== undefined) {
       this.fail(llamacppStreamError(frame.error));
       return;

@@ -53,7 +53,7 @@ export class TasksController {
       return;
     }
     reply.hijack();
-    const headers = { [correlationHeader]: request.id, Location: location, 'X-Task-Id': admission.task_id };
+    const headers = { [correlationHeader]: request.id, Location: location };
     this.streamTask.attach(
       admission.task_id,
       reply.raw,

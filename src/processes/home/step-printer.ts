@@ -1,5 +1,6 @@
 const redrawMs = 100;
 const plainEveryMs = 10_000;
+const slowMs = 1000;
 
 /** Shows long steps: on a terminal the line of a step is overwritten, elsewhere a line now and then. */
 export class StepPrinter {
@@ -20,8 +21,7 @@ export class StepPrinter {
     const isSame = this.openStep === step;
     if (isPassing && isSame && now - this.printedMs < (this.out.isTTY ? redrawMs : plainEveryMs)) return;
     this.printedMs = now;
-    const line =
-      `• ${text} ${isPassing && now - started < 1000 ? '' : `(${((now - started) / 1000).toFixed(1)} s)`}`.trimEnd();
+    const line = `• ${text.replaceAll('\n', '\n  ')}${now - started < slowMs ? '' : ` (${((now - started) / 1000).toFixed(1)} s)`}`;
     if (!this.out.isTTY) {
       this.out.write(`${line}\n`);
     } else {
