@@ -63,7 +63,8 @@ export class SseReader {
   private hold(piece: Buffer): void {
     this.heldBytes += piece.length;
     if (this.heldBytes > this.maxLineBytes) this.refuse();
-    this.pieces.push(piece);
+    // A copy: the bytes lie in a buffer that the next read fills again.
+    this.pieces.push(Buffer.from(piece));
   }
 
   private refuse(): never {

@@ -1,4 +1,5 @@
 import { Agent, type Dispatcher } from 'undici';
+import { leanConnector } from './lean-connector.js';
 import { EngineError, type EngineEndpoint, type EngineStream } from '../engine-adapter.port.js';
 
 /** What a streaming request tells while it runs; exactly one of `onEnd` and `onFailure` comes last, none after an abort. */
@@ -11,6 +12,8 @@ export interface StreamHandler {
   errorOf(status: number, body: string): EngineError;
 }
 
+/** A connection to an engine is made within this time, or its replica is passed over. */
+const connectMs = 5000;
 const maxErrorBodyBytes = 64 * 1024;
 
 /** One keep-alive pool of connections to every engine of this process. */
@@ -20,7 +23,7 @@ export function createEngineAgent(): Agent {
     pipelining: 1,
     keepAliveTimeout: 30_000,
     keepAliveMaxTimeout: 300_000,
-    allowH2: false,
+    connect: leanConnector(connectMs),
   });
 }
 

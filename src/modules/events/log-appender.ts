@@ -7,16 +7,21 @@ import type { ChunkSource, PendingChunk } from './pending-chunk.js';
 
 const appendScript = new LuaScript(new URL('./append-run.lua', import.meta.url));
 /** Bounds one script call, so that Redis answers others in between. */
-const tasksPerCall = 512;
+const tasksPerCall = 128;
+/** While Redis works on one call, the next is made ready and the last one's readers are served. */
+const callsInFlight = 3;
 const retryDelayMs = 100;
 
 /**
- * Carries what all running tasks of this process produce to Redis: one script call per event-loop tick, one in flight at a time, so that
- * a busy moment makes larger calls and not more of them. A call that fails is sent again until Redis takes it; the script tells a repeat.
+ * Carries what all running tasks of this process produce to Redis: one script call per event-loop tick, a few in flight at most, so that a
+ * busy moment makes larger calls and not ever more of them. No writer is in two calls at a time: what it adds meanwhile goes out after the
+ * answer, so that a call that failed can be sent again until Redis takes it; the script tells a repeat.
  */
 export class LogAppender {
   private dirty: ChunkSource[] = [];
-  private state: 'idle' | 'gathering' | 'scheduled' | 'sending' = 'idle';
+  private inFlight = 0;
+  /** Of the next flush: none planned, gathering until the timer, or at the end of this turn. */
+  private plan: 'none' | 'gathering' | 'now' = 'none';
   private timer: NodeJS.Timeout | null = null;
   private readonly pace = new Pace();
 
@@ -31,33 +36,29 @@ export class LogAppender {
   enqueue(writer: ChunkSource): void {
     this.dirty.push(writer);
     this.pace.count();
-    if (this.state === 'idle') this.schedule(writer.isUrgent ? 0 : this.pace.gatherMs());
-    else if (this.state === 'gathering' && writer.isUrgent) this.schedule(0);
+    if (this.plan === 'none' || (this.plan === 'gathering' && writer.isUrgent)) this.schedule(writer.isUrgent);
   }
 
-  private schedule(waitMs: number): void {
+  private schedule(isUrgent: boolean): void {
+    if (this.inFlight >= callsInFlight) return;
     if (this.timer !== null) clearTimeout(this.timer);
     this.timer = null;
-    this.state = waitMs === 0 ? 'scheduled' : 'gathering';
+    const waitMs = isUrgent ? 0 : this.pace.gatherMs();
+    this.plan = waitMs === 0 ? 'now' : 'gathering';
     if (waitMs === 0) setImmediate(() => this.flush());
     else this.timer = setTimeout(() => this.flush(), waitMs);
   }
 
   private flush(): void {
     this.timer = null;
-    const writers = this.dirty.length > tasksPerCall ? this.dirty.splice(0, tasksPerCall) : this.dirty;
-    if (writers === this.dirty) this.dirty = [];
-    const chunks: PendingChunk[] = [];
-    for (const writer of writers) {
-      const chunk = writer.take();
-      if (chunk !== null) chunks.push(chunk);
+    this.plan = 'none';
+    const writers = this.dirty.splice(0, tasksPerCall);
+    const chunks = writers.flatMap((writer) => writer.take() ?? []);
+    if (chunks.length > 0) {
+      this.inFlight += 1;
+      this.send(chunks);
     }
-    if (chunks.length === 0) {
-      this.next();
-      return;
-    }
-    this.state = 'sending';
-    this.send(chunks);
+    this.next();
   }
 
   private send(chunks: readonly PendingChunk[]): void {
@@ -91,15 +92,13 @@ export class LogAppender {
       }
       writer.acknowledge(taken);
     }
-    if (local.length > 0) this.deliverLocally(local);
+    this.inFlight -= 1;
+    // Redis first: it works while the readers here are served.
     this.next();
+    if (local.length > 0) this.deliverLocally(local);
   }
 
   private next(): void {
-    if (this.dirty.length === 0) {
-      this.state = 'idle';
-      return;
-    }
-    this.schedule(this.dirty.some(({ isUrgent }) => isUrgent) ? 0 : this.pace.gatherMs());
+    if (this.plan === 'none' && this.dirty.length > 0) this.schedule(this.dirty.some(({ isUrgent }) => isUrgent));
   }
 }

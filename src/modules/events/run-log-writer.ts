@@ -139,6 +139,7 @@ export class RunLogWriter implements ChunkSource {
       this.watcher.onResume();
     }
     if (this.isIdle()) this.settleDrained();
+    else this.queue();
   }
 
   /** @param verbose null where verbose readers see the same */
@@ -156,7 +157,7 @@ export class RunLogWriter implements ChunkSource {
   }
 
   private queue(): void {
-    if (this.isQueued || this.isHeld || this.plain === '') return;
+    if (this.isQueued || this.isHeld || this.inFlight || this.plain === '') return;
     this.isQueued = true;
     this.appender.enqueue(this);
   }
