@@ -93,6 +93,15 @@ export class Line {
     return typeof rank === 'number' ? rank + before : null;
   }
 
+  /** Slots that a live worker has free at this moment; 0 while no worker lives. The same count as at entry. */
+  async freeSlots({ slots, leaseKeys, workersKey }: Omit<LineBounds, 'capacity' | 'classCapacity'>): Promise<number> {
+    const now = this.clock.now();
+    const [workers, ...busy] = await Promise.all(
+      [workersKey, ...leaseKeys].map((key) => this.redis.zcount(key, now, '+inf')),
+    );
+    return workers === 0 ? 0 : Math.max(0, slots - busy.reduce((sum, count) => sum + count, 0));
+  }
+
   /** Tasks that entered before `beforeMs` (Unix ms) and still wait. */
   async enteredBefore(poolId: string, beforeMs: number): Promise<string[]> {
     const entries = await this.redis.hgetall(lineTokensKey(poolId));

@@ -45,10 +45,11 @@ export class ReadTask {
 
   private async withPosition(stored: StoredTask): Promise<Task> {
     if (stored.state !== 'queued') return { ...stored, queue_position: null };
-    const ahead = await this.line.ahead(stored.pool_id, stored.priority, stored.task_id);
     const pool = this.pools.find(stored.pool_id);
-    const busy = pool === null ? 0 : [...pool.leases.values()].reduce((sum, count) => sum + count, 0);
-    const free = pool === null ? 0 : Math.max(0, pool.slots - busy);
+    const [ahead, free] = await Promise.all([
+      this.line.ahead(stored.pool_id, stored.priority, stored.task_id),
+      pool === null ? 0 : this.line.freeSlots({ slots: pool.slots, ...this.pools.keysOf(pool) }),
+    ]);
     return { ...stored, queue_position: Math.max(0, (ahead ?? 0) - free) };
   }
 }
