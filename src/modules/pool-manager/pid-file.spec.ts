@@ -31,7 +31,7 @@ describe('an engine left by an earlier run', () => {
   const isRunning = () => engine.exitCode === null && engine.signalCode === null;
 
   it('is ended when it is provably ours and its owner is gone', async () => {
-    await change((record) => ({ ...record, owner: { pid: 2 ** 22 + 1, started: 'long ago' } }));
+    await change((record) => ({ ...record, owner: { pid: 2 ** 22 + 1, startedAt: 'long ago' } }));
     const exit = once(engine, 'exit');
     expect(await endLeftover(path, 5000)).toEqual({ kind: 'ended', pid: engine.pid });
     expect(await exit).toEqual([null, 'SIGTERM']);
@@ -43,7 +43,7 @@ describe('an engine left by an earlier run', () => {
   });
 
   it.each([
-    ['another start time', (record: PidRecord) => ({ ...record, engine: { ...record.engine, started: 'another' } })],
+    ['another start time', (record: PidRecord) => ({ ...record, engine: { ...record.engine, startedAt: 'another' } })],
     ['another command line', (record: PidRecord) => ({ ...record, mark: '--port 1' })],
     ['no mark', (record: PidRecord) => ({ ...record, mark: '' })],
     ['a pid that is none', (record: PidRecord) => ({ ...record, engine: { ...record.engine, pid: -1 } })],
@@ -55,10 +55,10 @@ describe('an engine left by an earlier run', () => {
   });
 
   it('is left to an owner that lives', async () => {
-    const owner = { pid: process.ppid, started: '' };
+    const owner = { pid: process.ppid, startedAt: '' };
     await writePidFile(join(folder, 'owner.json'), process.ppid, 'x');
     const other = JSON.parse(await readFile(join(folder, 'owner.json'), 'utf8')) as PidRecord;
-    await change((record) => ({ ...record, owner: { ...owner, started: other.engine.started } }));
+    await change((record) => ({ ...record, owner: { ...owner, startedAt: other.engine.startedAt } }));
     expect(await endLeftover(path, 5000)).toEqual({ kind: 'owned', ownerPid: process.ppid });
     expect(isRunning()).toBe(true);
   });

@@ -2,7 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { commandLine, identify, type ProcessIdentity } from './process-identity.js';
+import {
+  commandLineOf,
+  identifyProcess,
+  isRunning,
+  type ProcessIdentity,
+} from '../../platform/processes/process-identity.js';
 
 /** What we write down of an engine, so that the next start of ours can tell whether it is still there and really ours. */
 export interface PidRecord {
@@ -21,8 +26,8 @@ export type Leftover =
 const POLL_MS = 50;
 
 export async function writePidFile(path: string, pid: number, mark: string): Promise<void> {
-  const [engine, owner] = await Promise.all([identify(pid), identify(process.pid)]);
-  if (engine === null || owner === null) return;
+  const [engine, owner] = await Promise.all([identifyProcess(pid), identifyProcess(process.pid)]);
+  if (engine === undefined || owner === undefined) return;
   const record: PidRecord = { engine, owner, mark };
   await mkdir(dirname(path), { recursive: true });
   const unfinished = `${path}.${randomUUID()}`;
@@ -40,15 +45,15 @@ export async function removePidFile(path: string): Promise<void> {
  */
 export async function endLeftover(path: string, graceMs: number): Promise<Leftover> {
   const record = await readPidFile(path);
-  if (record === null || !(await isStillThere(record.engine))) {
+  if (record === null || !(await isRunning(record.engine))) {
     await removePidFile(path);
     return { kind: 'none' };
   }
-  if (!(await commandLine(record.engine.pid)).includes(record.mark)) {
+  if ((await commandLineOf(record.engine.pid))?.includes(record.mark) !== true) {
     await removePidFile(path);
     return { kind: 'none' };
   }
-  if (record.owner.pid !== process.pid && (await isStillThere(record.owner)))
+  if (record.owner.pid !== process.pid && (await isRunning(record.owner)))
     return { kind: 'owned', ownerPid: record.owner.pid };
   await end(record.engine, graceMs);
   await removePidFile(path);
@@ -58,18 +63,13 @@ export async function endLeftover(path: string, graceMs: number): Promise<Leftov
 async function end(engine: ProcessIdentity, graceMs: number): Promise<void> {
   signal(engine.pid, 'SIGTERM');
   const deadline = performance.now() + graceMs;
-  while (await isStillThere(engine)) {
+  while (await isRunning(engine)) {
     if (performance.now() > deadline) {
       signal(engine.pid, 'SIGKILL');
       return;
     }
     await delay(POLL_MS);
   }
-}
-
-async function isStillThere(expected: ProcessIdentity): Promise<boolean> {
-  const found = await identify(expected.pid);
-  return found !== null && found.started === expected.started;
 }
 
 async function readPidFile(path: string): Promise<PidRecord | null> {
@@ -87,7 +87,7 @@ async function readPidFile(path: string): Promise<PidRecord | null> {
 }
 
 function isIdentity(value: ProcessIdentity | undefined): value is ProcessIdentity {
-  return Number.isSafeInteger(value?.pid) && Number(value?.pid) > 1 && typeof value?.started === 'string';
+  return Number.isSafeInteger(value?.pid) && Number(value?.pid) > 1 && typeof value?.startedAt === 'string';
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {

@@ -18,7 +18,7 @@ import {
   realDirectory,
   type StoreKind,
 } from './local-store.js';
-import { commandLineOf } from './process-identity.js';
+import { commandLineOf } from '../processes/process-identity.js';
 import { choosePostgresAccount, type PostgresAccount } from './postgres-account.js';
 import { findPostgresBinaries, type PostgresBinaries } from './postgres-binaries.js';
 import type { LocalStoreLog, ProgressListener } from './progress.js';

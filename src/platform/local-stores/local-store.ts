@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type GuardedServer, killQuietly } from './guarded-server.js';
 import { LocalStoreError } from './local-store.errors.js';
 import { claimOwnership } from './owner-lock.js';
-import { commandLineOf, identifyProcess, isRunning, type ProcessIdentity } from './process-identity.js';
+import { commandLineOf, identifyProcess, isRunning, type ProcessIdentity } from '../processes/process-identity.js';
 import type { LocalStoreLog } from './progress.js';
 
 /** A private store that answers at `url`. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { link, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { identifyProcess, isRunning, type ProcessIdentity } from './process-identity.js';
+import { identifyProcess, isRunning, type ProcessIdentity } from '../processes/process-identity.js';
 
 /** Either we own the directory until `release`, or a live process does. */
 export type Claim = { kind: 'owner'; release: () => Promise<void> } | { kind: 'held'; by: ProcessIdentity };

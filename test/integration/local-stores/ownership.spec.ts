@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { identifyProcess } from '../../../src/platform/local-stores/process-identity.js';
+import { identifyProcess } from '../../../src/platform/processes/process-identity.js';
 import { makeTempDir } from '../../support/temp-dirs.js';
 import { endOwners, type Kind, recall, remember, serverPid, startOwner } from './store-processes.js';
 
