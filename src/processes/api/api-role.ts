@@ -4,6 +4,8 @@ import { LineGauge } from '../../modules/admission/index.js';
 import { EventHub } from '../../modules/events/index.js';
 import { PoolsModule, ReadPool } from '../../modules/pools/index.js';
 import {
+  AdmitAtOnce,
+  AdmitInLine,
   CancelTask,
   ReadTask,
   StreamTask,
@@ -37,13 +39,13 @@ export function createApiRole(ground: Ground): ApiRole {
   const { queues, pools, line } = ground;
   const gauge = new LineGauge(line, pools.ids, (poolId, depth) => countLine(ground, poolId, depth));
   const useCases = createUseCases(ground, gauge);
-  const { hub, endTask, submitTask, streamTask } = useCases;
+  const { hub, endTask, atOnce, streamTask } = useCases;
   return {
     modules: [TasksModule.register(useCases), PoolsModule.register(new ReadPool(pools, ground.leases, line))],
     hub,
     endTask,
     useStartNow: (startNow) => {
-      submitTask.startNow = startNow;
+      atOnce.startNow = startNow;
     },
     mount: (fastify) => mountQueueBoard(fastify, () => queues.all().map(({ queue }) => queue)),
     start: async () => {
@@ -59,7 +61,10 @@ export function createApiRole(ground: Ground): ApiRole {
   };
 }
 
-function createUseCases(ground: Ground, gauge: LineGauge): TaskUseCases & { readonly endTask: EndTask } {
+function createUseCases(
+  ground: Ground,
+  gauge: LineGauge,
+): TaskUseCases & { readonly endTask: EndTask; readonly atOnce: AdmitAtOnce } {
   const { config, redis, eventLog: log, archive, tasks, line, queues, pools, deadlines, clock } = ground;
   const telemetry = new TasksTelemetry(ground.metrics, ground.log);
   const hub = new EventHub(ground.hubId ?? EventHub.newId(), redis.subscriber, log, archive, {
@@ -75,8 +80,11 @@ function createUseCases(ground: Ground, gauge: LineGauge): TaskUseCases & { read
   const shared = { log, tasks, line, queues, deadlines, telemetry };
   const cancelTask = new CancelTask({ ...shared, endTask, archive, hub, pools });
   const { heartbeat_ms: heartbeatMs, reader_buffer_bytes: bufferBytes } = config.streaming;
+  const atOnce = new AdmitAtOnce({ ...shared, gauge, clock });
+  const inLine = new AdmitInLine({ ...shared, pools, clock });
   return {
-    submitTask: new SubmitTask({ ...shared, pools, gauge, clock }),
+    submitTask: new SubmitTask({ pools, gauge, tasks, gates: [], atOnce, inLine, telemetry }),
+    atOnce,
     readTask: new ReadTask(new TaskReadsRepository(ground.database.prisma), log, endTask, line, pools),
     streamTask: new StreamTask(hub, tasks, { heartbeatMs, bufferBytes }),
     cancelTask,

@@ -1,0 +1,82 @@
+import type { Admission } from '../../contract/task-response.js';
+import type { TaskRequest } from '../../contract/task-request.js';
+import type { LineView } from '../admission/index.js';
+import type { LogChunk } from '../events/index.js';
+import type { LivePool } from '../pools/index.js';
+import { backoffMs, placementRecord, predictStartMs, streamsOf, type Assigned } from './admission-answer.js';
+import type { NewTask } from './task-record.js';
+
+export interface SubmitContext {
+  readonly correlationId: string;
+  readonly identity: string;
+  /** Hub whose reader follows from the start; null when nobody reads yet. */
+  readonly hubId: string | null;
+}
+
+export interface SubmitOutcome {
+  readonly admission: Admission;
+  /** Event 1, when the log was opened just now with the asker's hub as a follower; else the log must be read. */
+  readonly started: LogChunk | null;
+}
+
+/** A request on its way in: what was decided about it so far. */
+export interface Draft {
+  readonly taskId: string;
+  readonly hash: string;
+  readonly request: TaskRequest;
+  readonly decision: Assigned;
+  readonly pool: LivePool;
+  readonly context: SubmitContext;
+}
+
+/** A condition of admission that takes something for the task, and gives it back when the task is not accepted after all. */
+export interface AdmissionGate {
+  /** Rejects with an AppError when the task may not enter; then it has taken nothing. */
+  enter(draft: Draft): Promise<void>;
+  /** The task was refused further on. Never rejects. */
+  leave(draft: Draft): Promise<void>;
+}
+
+/** A line in which nobody waits. */
+export const emptyView: LineView = {
+  position: 0,
+  waiting: { interactive: 0, batch: 0 },
+  tokens: { interactive: 0, batch: 0 },
+  busySlots: 0,
+};
+
+/**
+ * The task as it will be accepted.
+ * @param view the line as it found it
+ * @param startedOn replica on which it begins at once; null: it waits in line
+ * @param createdMs Unix ms
+ */
+export function newTask(
+  { taskId, hash, request, decision, pool, context }: Draft,
+  view: LineView,
+  startedOn: string | null,
+  createdMs: number,
+): NewTask {
+  const predictedStartMs = predictStartMs(pool, view, request.priority);
+  return {
+    taskId,
+    bodyHash: hash,
+    correlationId: context.correlationId,
+    request,
+    engine: pool.config.engine.id,
+    poolId: pool.config.id,
+    admission: {
+      task_id: taskId,
+      queue_position: view.position,
+      predicted_start_ms: predictedStartMs,
+      backoff_ms: backoffMs(pool, view, predictedStartMs),
+      pool_id: pool.config.id,
+      streams: streamsOf(taskId),
+      preparation: { steps: [] },
+    },
+    placement: placementRecord(decision),
+    createdMs,
+    deadlineMs: request.deadline_ms === undefined ? null : createdMs + request.deadline_ms,
+    startedOn,
+  };
+}
