@@ -25,6 +25,15 @@ export const sampling = z
   })
   .meta({ id: 'Sampling' });
 
+/** One turn of a conversation. */
+export const chatMessage = z
+  .strictObject({
+    role: z.enum(['system', 'user', 'assistant', 'tool']),
+    content: z.string().describe('What was said. Empty only where the role allows it.'),
+  })
+  .meta({ id: 'ChatMessage' });
+export type ChatMessage = z.infer<typeof chatMessage>;
+
 /** Where a task may run. `pin` considers one pool only; `prefer` tries its list first. */
 export const placementWish = z
   .strictObject({

@@ -1,18 +1,17 @@
 import { expect, it } from 'vitest';
-import type { EngineRequest } from '../engine-adapter.port.js';
+import type { CompletionWork } from '../engine-adapter.port.js';
 import { completionBody } from './llamacpp-request.js';
 
-const request: EngineRequest = {
-  taskId: 'a0000000-0000-4000-8000-000000000000',
-  correlationId: 'c',
-  model: undefined,
-  prompt: 'Hi',
+const work: CompletionWork = {
+  kind: 'completion',
+  input: { prompt: 'Hi' },
   maxTokens: 7,
   seed: undefined,
   sampling: undefined,
 };
 
-const bodyOf = (changes: Partial<EngineRequest>): unknown => JSON.parse(completionBody({ ...request, ...changes }));
+const bodyOf = (changes: Partial<CompletionWork>): unknown =>
+  JSON.parse(completionBody(undefined, 'Hi', { ...work, ...changes }));
 
 it('leaves to the server what the task leaves open', () => {
   expect(bodyOf({})).toEqual({ prompt: 'Hi', n_predict: 7, stream: true, cache_prompt: true });
@@ -32,4 +31,8 @@ it('hands every sampling option over under the name that llama.cpp knows', () =>
     json_schema: { type: 'object' },
   };
   expect(bodyOf({ seed: 0, sampling })).toMatchObject({ seed: 0, ...sampling });
+});
+
+it('keeps a task that must not build on earlier prompts from doing so', () => {
+  expect(bodyOf({ cache: 'cold' })).toMatchObject({ cache_prompt: false });
 });

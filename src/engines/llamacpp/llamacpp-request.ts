@@ -1,15 +1,15 @@
-import type { EngineRequest } from '../engine-adapter.port.js';
+import type { CompletionWork } from '../engine-adapter.port.js';
 
 /** Body of `POST /completion`: our words in llama.cpp's. What the task leaves open is left to the server's defaults. */
-export function completionBody(request: EngineRequest): string {
-  const { sampling } = request;
+export function completionBody(model: string | undefined, prompt: string, work: CompletionWork): string {
+  const { sampling } = work;
   return JSON.stringify({
-    model: request.model,
-    prompt: request.prompt,
-    n_predict: request.maxTokens,
+    model,
+    prompt,
+    n_predict: work.maxTokens,
     stream: true,
-    cache_prompt: true,
-    seed: request.seed,
+    cache_prompt: work.cache !== 'cold',
+    seed: work.seed,
     temperature: sampling?.temperature,
     top_k: sampling?.top_k,
     top_p: sampling?.top_p,

@@ -1,5 +1,7 @@
 import { Agent } from 'undici';
+import { EngineError } from '../engine-adapter.port.js';
 import type { EngineAdapter, EngineEndpoint, EngineRequest, EngineSink, EngineStream } from '../engine-adapter.port.js';
+import { unsupported } from '../engine-capabilities.js';
 import { streamRequest } from '../http/stream-request.js';
 import { llamacppErrorOf } from './llamacpp-error.js';
 import { LlamacppStreamReader } from './llamacpp-stream-reader.js';
@@ -15,13 +17,20 @@ export class LlamacppAdapter implements EngineAdapter {
   constructor(private readonly agent: Agent) {}
 
   submit(endpoint: EngineEndpoint, request: EngineRequest, sink: EngineSink, signal: AbortSignal): EngineStream {
+    const { work, model } = request;
+    if (work.kind !== 'completion' || !('prompt' in work.input)) {
+      sink.onError(
+        new EngineError('INVALID_PARAMS', unsupported(this.engine, work) ?? 'The engine takes prompts only.'),
+      );
+      return { pause: () => undefined, resume: () => undefined };
+    }
     const reader = new LlamacppStreamReader(sink);
     return streamRequest(
       this.agent,
       {
         endpoint,
         path: '/completion',
-        body: completionBody(request),
+        body: completionBody(model, work.input.prompt, work),
         headers: { 'x-correlation-id': request.correlationId },
       },
       {

@@ -16,5 +16,6 @@ export function engineRequestOf(
   model: string | undefined,
 ): EngineRequest {
   const { prompt, max_tokens: maxTokens, seed, sampling } = request;
-  return { taskId, correlationId, model, prompt, maxTokens, seed, sampling };
+  const work = { kind: 'completion' as const, input: { prompt }, maxTokens, seed, sampling };
+  return { taskId, correlationId, model, work };
 }

@@ -43,10 +43,7 @@ function request(maxTokens: number): EngineRequest {
     taskId: id,
     correlationId: id,
     model: undefined,
-    prompt: PROMPT,
-    maxTokens,
-    seed: 1,
-    sampling: { temperature: 0 },
+    work: { kind: 'completion', input: { prompt: PROMPT }, maxTokens, seed: 1, sampling: { temperature: 0 } },
   };
 }
 

@@ -3,8 +3,8 @@ import { EngineError, type EngineAdapter } from '../../../src/engines/engine-ada
 
 /** Speaks to the fake engine; nothing but what supervision asks for. */
 export const fakeAdapter: Pick<EngineAdapter, 'submit'> = {
-  submit({ url }, { maxTokens }, sink, signal) {
-    const headers = maxTokens > 100 ? { 'x-many': '1' } : {};
+  submit({ url }, { work }, sink, signal) {
+    const headers = work.kind === 'completion' && work.maxTokens > 100 ? { 'x-many': '1' } : {};
     void (async () => {
       try {
         const { body } = await request(`${url}/completion`, { method: 'POST', headers, signal });

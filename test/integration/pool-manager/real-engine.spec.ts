@@ -47,10 +47,13 @@ describe('a real llama.cpp from npm with the demo model', () => {
       taskId: randomUUID(),
       correlationId: 'c',
       model: undefined,
-      prompt: 'Hello',
-      maxTokens: 8,
-      seed: 1,
-      sampling: undefined,
+      work: {
+        kind: 'completion' as const,
+        input: { prompt: 'Hello' },
+        maxTokens: 8,
+        seed: 1,
+        sampling: undefined,
+      },
     };
     return new Promise((resolve, reject) => {
       let text = '';
