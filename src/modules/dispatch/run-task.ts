@@ -1,6 +1,13 @@
 import { EngineError, type EngineAdapters } from '../../engines/engine-adapter.port.js';
 import type { Clock } from '../../platform/clock/clock.js';
-import { endTemplate, errorTemplate, RunLogWriter, runningFence, type LogAppender } from '../events/index.js';
+import {
+  endTemplate,
+  errorTemplate,
+  RunLogWriter,
+  runningFence,
+  type EventLog,
+  type LogAppender,
+} from '../events/index.js';
 import type { Lease, Leases, LivePool, PoolPerfRecorder, PoolRegistry } from '../pools/index.js';
 import type { EndTask, TasksRepository } from '../tasks/index.js';
 import { candidates } from './candidates.js';
@@ -18,6 +25,7 @@ export interface RunCollaborators {
   readonly leases: Leases;
   readonly perf: PoolPerfRecorder;
   readonly appender: LogAppender;
+  readonly eventLog: Pick<EventLog, 'markStopped'>;
   readonly tasks: TasksRepository;
   readonly endTask: EndTask;
   readonly adapters: EngineAdapters;
@@ -42,6 +50,8 @@ export class RunTask {
   /** The lease held now: kept alive by the heartbeat of the process. */
   lease: Lease | null = null;
   private decode: Decode | null = null;
+  /** Whether the engine answered to the end, and the task ended by it. */
+  private hasAnswered = false;
   private settling: Promise<unknown> = Promise.resolve();
   /** Null: the row was there before. */
   private row: Promise<boolean> | null = null;
@@ -134,11 +144,13 @@ export class RunTask {
     if (isWorthAnother(result, writer.tokens > 0)) {
       tried.add(claim.replicaId);
       writer.abandon();
-      await this.release(lease);
+      await Promise.all([this.release(lease), this.markStopped(claim)]);
       telemetry.replicaFailed(run, result.error.message);
       if (candidates(this.with_.pools.find(this.poolId) ?? pool, tried).length > 0) return 'another replica';
     }
     const outcome = await this.conclude(run, result, writer, decode);
+    // Whoever ended the task instead may be asked whether the engine has stopped: only now it is known.
+    if (!this.hasAnswered) void this.markStopped(claim);
     if (this.lease === lease) await this.release(lease);
     return outcome;
   }
@@ -269,6 +281,7 @@ export class RunTask {
     // The engine is done with the task: the slot is given back in the same trip.
     const [outcome] = await Promise.all([closing, this.release(run.lease)]);
     if (outcome.kind !== 'closed') return;
+    this.hasAnswered = usage !== undefined;
     telemetry.ended(run, { ...outcome, ...usage }, decode.facts);
     this.settle();
     const { firstTokenMs } = decode.facts;
@@ -284,6 +297,11 @@ export class RunTask {
     this.settling = endTask
       .settleSoon(this.taskId)
       .catch((error: unknown) => telemetry.leftToReconciler(this.taskId, error));
+  }
+
+  /** Said once the connection to the engine is closed. Not said because Redis is away: the receipt of a cancel says so. */
+  private async markStopped({ attempt }: Claim): Promise<void> {
+    await this.with_.eventLog.markStopped(this.taskId, attempt).catch(() => undefined);
   }
 
   private async release(lease: Lease): Promise<void> {

@@ -8,6 +8,7 @@ const openScript = new LuaScript(new URL('./open-log.lua', import.meta.url));
 const keepScript = new LuaScript(new URL('./keep-log.lua', import.meta.url));
 const closeScript = new LuaScript(new URL('./close-log.lua', import.meta.url));
 const followScript = new LuaScript(new URL('./follow-log.lua', import.meta.url));
+const markStoppedScript = new LuaScript(new URL('./mark-stopped.lua', import.meta.url));
 const unfollowScript = new LuaScript(new URL('./unfollow-log.lua', import.meta.url));
 
 /** Ids have ten digits at the most; a task of this many events does not exist. */
@@ -117,6 +118,18 @@ export class EventLog {
   /** The fence of a task, null when it has no run record. */
   async fence(taskId: string): Promise<Fence | null> {
     return this.redis.hget(runRecordKey(taskId), 'f');
+  }
+
+  /** Notes that the engine of an attempt was let go of without having answered to the end. */
+  async markStopped(taskId: string, attempt: number): Promise<void> {
+    await markStoppedScript.run(this.redis, [runRecordKey(taskId)], [attempt]);
+  }
+
+  /** How often a task was begun, and of how many attempts it was noted that their engines were let go of. Null without a run record. */
+  async attempts(taskId: string): Promise<{ readonly begun: number; readonly stopped: number } | null> {
+    const record = await this.redis.hgetall(runRecordKey(taskId));
+    if (record['n'] === undefined) return null;
+    return { begun: Number(record['n']), stopped: Object.keys(record).filter((field) => /^s\d+$/.test(field)).length };
   }
 
   /** The fences of several tasks, in one trip. */

@@ -3,6 +3,7 @@ import type { ReplicaLabels } from '../../platform/observability/metrics.js';
 import type { Deadlines, Line, PoolQueues } from '../admission/index.js';
 import { endTemplate, type EventArchiveRepository, type EventHub, type EventLog } from '../events/index.js';
 import type { PoolRegistry } from '../pools/index.js';
+import type { EngineStop } from './engine-stop.js';
 import type { EndTask } from './end-task.js';
 import { startedFrame } from './open-task.js';
 import { runRequestOf } from './task-record.js';
@@ -12,10 +13,12 @@ import type { CancelCause, TasksTelemetry } from './tasks.telemetry.js';
 export interface CancelReceipt {
   /** Highest event id that any reader can ever see. */
   readonly lastEventId: number;
+  readonly tokensOut: number;
 }
 
 export interface CancelCollaborators {
   readonly endTask: EndTask;
+  readonly engineStop: EngineStop;
   readonly log: EventLog;
   readonly archive: EventArchiveRepository;
   readonly tasks: TasksRepository;
@@ -54,7 +57,12 @@ export class CancelTask {
     await endTask.settle(taskId);
     const lastEventId = outcome.kind === 'closed' ? outcome.chunk.last : outcome.kind === 'kept' ? outcome.lastId : 0;
     await hub.deliveredUpTo(taskId, lastEventId);
-    return { lastEventId };
+    return { lastEventId, tokensOut: outcome.kind === 'missing' ? 0 : outcome.tokensOut };
+  }
+
+  /** Whether it is known, within a bounded time, that no engine decodes for a canceled task any more. */
+  confirmStop(taskId: string): Promise<boolean> {
+    return this.with_.engineStop.confirm(taskId);
   }
 
   /** Gives up its place in line, its offer and its deadline. */
@@ -85,8 +93,9 @@ export class CancelTask {
       await log.open({ taskId, attempts: open.attempts, request, startedFrame: startedFrame(open), hubId: null });
       return null;
     }
-    if ((await tasks.stateOf(taskId)) === null) throw new AppError('NOT_FOUND', 'There is no task of that id.');
+    const standing = await tasks.stateOf(taskId);
+    if (standing === null) throw new AppError('NOT_FOUND', 'There is no task of that id.');
     const kept = await archive.find(taskId);
-    return { lastEventId: kept?.at(-1)?.last ?? 0 };
+    return { lastEventId: kept?.at(-1)?.last ?? 0, tokensOut: standing.tokensOut };
   }
 }

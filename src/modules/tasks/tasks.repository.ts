@@ -26,6 +26,8 @@ export interface TaskStanding {
   /** Null before it began. */
   readonly replicaId: string | null;
   readonly cancelOnDisconnect: boolean;
+  /** 0 until it has ended. */
+  readonly tokensOut: number;
 }
 
 const insertSql = `
@@ -102,12 +104,19 @@ export class TasksRepository {
 
   /** State, place and reader's wish of a task, null when unknown. */
   async stateOf(taskId: string): Promise<TaskStanding | null> {
-    const text = `SELECT state, engine, pool_id, replica_id, request->>'on_disconnect' AS on_disconnect FROM tasks WHERE task_id = $1`;
+    const text = `SELECT state, engine, pool_id, replica_id, tokens_out, request->>'on_disconnect' AS on_disconnect FROM tasks WHERE task_id = $1`;
     const found = await this.pool.query<StandingRow>({ name: 'task-state', text, values: [taskId] });
     const row = found.rows[0];
     if (row === undefined) return null;
     const { state, engine, pool_id: poolId, replica_id: replicaId, on_disconnect: onDisconnect } = row;
-    return { state, engine, poolId, replicaId, cancelOnDisconnect: onDisconnect === 'cancel' };
+    return {
+      state,
+      engine,
+      poolId,
+      replicaId,
+      cancelOnDisconnect: onDisconnect === 'cancel',
+      tokensOut: row.tokens_out ?? 0,
+    };
   }
 
   /** One open task; null when it is unknown or has ended. */
@@ -171,6 +180,7 @@ interface StandingRow {
   engine: EngineId;
   pool_id: string;
   replica_id: string | null;
+  tokens_out: number | null;
   on_disconnect: string | null;
 }
 

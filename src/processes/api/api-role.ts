@@ -7,6 +7,7 @@ import {
   AdmitAtOnce,
   AdmitInLine,
   CancelTask,
+  EngineStop,
   ReadTask,
   StreamTask,
   SubmitTask,
@@ -78,7 +79,14 @@ function createUseCases(
   });
   const endTask = endTaskOf(ground, hub);
   const shared = { log, tasks, line, queues, deadlines, telemetry };
-  const cancelTask = new CancelTask({ ...shared, endTask, archive, hub, pools });
+  const cancelTask = new CancelTask({
+    ...shared,
+    endTask,
+    engineStop: new EngineStop(log, tasks),
+    archive,
+    hub,
+    pools,
+  });
   const { heartbeat_ms: heartbeatMs, reader_buffer_bytes: bufferBytes } = config.streaming;
   const atOnce = new AdmitAtOnce({ ...shared, gauge, clock });
   const inLine = new AdmitInLine({ ...shared, pools, clock });
