@@ -11,6 +11,8 @@ export interface SubmitContext {
   readonly identity: string;
   /** Hub whose reader follows from the start; null when nobody reads yet. */
   readonly hubId: string | null;
+  /** Where the client gave the task's identity. */
+  readonly idField: 'task_id' | 'header.Idempotency-Key';
 }
 
 export interface SubmitOutcome {

@@ -4,6 +4,7 @@ import type { LineView } from '../admission/index.js';
 import type { Decision } from '../placement/index.js';
 import type { LivePool } from '../pools/index.js';
 import { predictStartMs } from './admission-answer.js';
+import type { SubmitContext } from './draft.js';
 
 const unreadyRetryMs = 2000;
 const leastRetryMs = 100;
@@ -41,9 +42,8 @@ export function deadlinePassed(): AppError {
 }
 
 /** The id is taken by another request. */
-export function conflict(): never {
-  const message = 'Another request was accepted under this task_id. Use a new task_id, or send the same body.';
-  throw new AppError('CONFLICT', message, {
-    details: [{ field: 'task_id', problem: 'is taken by a different request' }],
-  });
+export function conflict(field: SubmitContext['idField']): never {
+  const name = field.replace('header.', '');
+  const message = `Another request was accepted under this ${name}. Use a new ${name}, or send the same body.`;
+  throw new AppError('CONFLICT', message, { details: [{ field, problem: 'is taken by a different request' }] });
 }

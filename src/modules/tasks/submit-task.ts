@@ -42,7 +42,7 @@ export class SubmitTask {
     // Nobody can repeat an id that the server has just made up.
     const hash = request.task_id === undefined ? '' : bodyHash(request);
     if (request.task_id !== undefined) {
-      const before = await this.answerBefore(taskId, hash);
+      const before = await this.answerBefore(taskId, hash, context.idField);
       if (before !== null) return before;
     }
     if (request.deadline_ms !== undefined && request.deadline_ms <= 0) throw deadlinePassed();
@@ -75,15 +75,25 @@ export class SubmitTask {
 
   private async enter(draft: Draft): Promise<SubmitOutcome> {
     const { atOnce, inLine } = this.with_;
+    const { idField } = draft.context;
     // A row under the client's own id is seen by its repeats at once, and must never be taken back: no short cut for those.
     const begun = draft.request.task_id === undefined ? await atOnce.run(draft) : null;
-    return begun ?? (await inLine.run(draft)) ?? (await this.answerBefore(draft.taskId, draft.hash)) ?? conflict();
+    return (
+      begun ??
+      (await inLine.run(draft)) ??
+      (await this.answerBefore(draft.taskId, draft.hash, idField)) ??
+      conflict(idField)
+    );
   }
 
-  private async answerBefore(taskId: string, hash: string): Promise<SubmitOutcome | null> {
+  private async answerBefore(
+    taskId: string,
+    hash: string,
+    idField: SubmitContext['idField'],
+  ): Promise<SubmitOutcome | null> {
     const before = await this.with_.tasks.acceptedBefore(taskId);
     if (before === null) return null;
-    if (before.bodyHash !== hash) conflict();
+    if (before.bodyHash !== hash) conflict(idField);
     return { admission: before.admission, started: null };
   }
 }

@@ -1,12 +1,14 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { AppConfig } from '../config/app-config.js';
 import type { AppError } from '../errors/app-error.js';
-import { authenticate, digestOf, type AuthPolicy, type Identity } from './authenticate.js';
+import { authenticate, digestOf, type AuthPolicy, type Caller, type Identity } from './authenticate.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** Who asks; null only on the routes that need no token. */
     identity: Identity | null;
+    /** The same, fit for keys; null with `identity`. */
+    caller: Caller | null;
   }
 }
 
@@ -35,6 +37,7 @@ export function addAuthHook(
   refuse: (reply: FastifyReply, error: AppError) => void,
 ): void {
   fastify.decorateRequest('identity', null);
+  fastify.decorateRequest('caller', null);
   fastify.addHook('onRequest', (request: FastifyRequest, reply, done) => {
     if (!request.is404 && openRoutes.has(request.routeOptions.url)) {
       done();
@@ -43,6 +46,7 @@ export function addAuthHook(
     const outcome = authenticate(request.raw.socket.remoteAddress ?? '', request.headers, policy);
     if (outcome.allowed) {
       request.identity = outcome.identity;
+      request.caller = outcome.caller;
       done();
       return;
     }

@@ -18,8 +18,15 @@ export interface AuthPolicy {
 /** `token:<fingerprint>` or `localhost`: the name of a client in logs. */
 export type Identity = `token:${string}` | 'localhost';
 
+/**
+ * The same client in full, for keys that must not collide: `token:<sha256 of the token, hex>` or `localhost`. Never shown and never stored as
+ * it is: hash it with what it is used for.
+ */
+export type Caller = `token:${string}` | 'localhost';
+
 export type AuthOutcome =
-  { readonly allowed: true; readonly identity: Identity } | { readonly allowed: false; readonly error: AppError };
+  | { readonly allowed: true; readonly identity: Identity; readonly caller: Caller }
+  | { readonly allowed: false; readonly error: AppError };
 
 export function digestOf(token: string): Buffer {
   return createHash('sha256').update(token, 'utf8').digest();
@@ -32,7 +39,7 @@ export function authenticate(remoteAddress: string, headers: IncomingHttpHeaders
     return refused('MISSING_TOKEN', 'This server needs a token: send it as "Authorization: Bearer <token>".');
   }
   const reason = foreignSite(headers, policy.ownHost, policy.trustedOrigins);
-  if (reason === null) return { allowed: true, identity: 'localhost' };
+  if (reason === null) return { allowed: true, identity: 'localhost', caller: 'localhost' };
   return refused(
     'MISSING_TOKEN',
     `Requests from this machine need no token, but not this one: ${reason}. Send "Authorization: Bearer <token>".`,
@@ -47,7 +54,8 @@ function checkToken(authorization: string, policy: AuthPolicy): AuthOutcome {
   if (policy.tokenDigest === null || !timingSafeEqual(digest, policy.tokenDigest)) {
     return refused('BAD_TOKEN', 'The token is not the one of this server.');
   }
-  return { allowed: true, identity: `token:${digest.toString('hex').slice(0, 6)}` };
+  const hex = digest.toString('hex');
+  return { allowed: true, identity: `token:${hex.slice(0, 6)}`, caller: `token:${hex}` };
 }
 
 function refused(code: 'MISSING_TOKEN' | 'BAD_TOKEN', message: string): AuthOutcome {
