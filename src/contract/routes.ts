@@ -4,8 +4,16 @@ import { endEvent, metricsEvent, startedEvent, taskError, tokenEvent } from './e
 import { liveness, readiness } from './health.js';
 import { version } from './meta.js';
 import { pool, poolHealth, poolListQuery, poolPage, poolParams } from './pools.js';
-import { taskRequest } from './task-request.js';
-import { admission, task, taskEventsQuery, taskListQuery, taskPage, taskParams } from './task-response.js';
+import { idempotencyKey, taskRequest } from './task-request.js';
+import {
+  admission,
+  cancelReceipt,
+  task,
+  taskEventsQuery,
+  taskListQuery,
+  taskPage,
+  taskParams,
+} from './task-response.js';
 
 /** What a route answers when it does what it was asked. */
 export interface RouteAnswer {
@@ -67,7 +75,8 @@ const taskRoutes: readonly RouteContract[] = [
     description:
       'A task that was accepted is kept: it reaches a terminal event whatever happens to any process. ' +
       'Posting the same `task_id` and body again gives the same answer and queues nothing twice; the same `task_id` with another body is a CONFLICT. ' +
-      'With `Accept: text/event-stream` the answer is the event stream itself.',
+      'With `Accept: text/event-stream` the answer is the event stream itself; repeated, it follows the same task from the start.',
+    headers: z.object({ 'Idempotency-Key': idempotencyKey.optional() }),
     body: taskRequest,
     answers: [
       {
@@ -133,12 +142,26 @@ const taskRoutes: readonly RouteContract[] = [
     description:
       'Queued or running; again and again. Once this has answered, no token is appended any more. A task that finished before is left as it is.',
     params: taskParams,
+    headers: z.object({
+      Prefer: z
+        .string()
+        .optional()
+        .describe(
+          '`return=representation` (RFC 7240) asks for the receipt as a body; it waits a moment to hear that the engine has stopped.',
+        ),
+    }),
     answers: [
       {
         status: 204,
         description: 'No token comes after this.',
         body: { kind: 'none' },
         headers: { 'X-Last-Event-Id': 'The receipt: no reader ever sees a token with a greater event id.' },
+      },
+      {
+        status: 200,
+        description: 'The same, with `Prefer: return=representation`.',
+        body: { kind: 'json', schema: cancelReceipt },
+        headers: { 'X-Last-Event-Id': 'As `last_event_id`.', 'Preference-Applied': 'Always `return=representation`.' },
       },
     ],
     errors: ['INVALID_PARAMS', 'NOT_FOUND', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'],

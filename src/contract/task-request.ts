@@ -114,3 +114,12 @@ export const taskRequest = z
 /** A validated request, defaults filled in. */
 export type TaskRequest = z.infer<typeof taskRequest>;
 export type Sampling = z.infer<typeof sampling>;
+
+/** `Idempotency-Key` of `POST /v2/tasks`. */
+export const idempotencyKey = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,255}$/)
+  .describe(
+    'The same key and body again, with the same token, give the same answer and queue nothing twice; another body is a CONFLICT. ' +
+      'For clients that do not make up a `task_id`; where the body has one, the `task_id` alone decides. 1 to 255 visible ASCII characters.',
+  );

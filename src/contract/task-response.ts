@@ -100,6 +100,21 @@ export const taskListQuery = z.strictObject({
 });
 export type TaskListQuery = z.infer<typeof taskListQuery>;
 
+/** Receipt of a cancel, for who asks with `Prefer: return=representation`. */
+export const cancelReceipt = z
+  .object({
+    last_event_id: z.int().nonnegative().describe('The highest event id that any reader can ever see.'),
+    tokens_out: z.int().nonnegative().describe('Tokens in the event log.'),
+    engine_stopped: z
+      .boolean()
+      .describe(
+        'True: it is known that no engine decodes for this task any more (its connection is closed, it had answered to the end, or it never began). ' +
+          'False: not known within the two seconds this waits, for example because the worker does not answer.',
+      ),
+  })
+  .meta({ id: 'CancelReceipt' });
+export type CancelReceipt = z.infer<typeof cancelReceipt>;
+
 /** Query of `GET /v2/tasks/{id}/events`. */
 export const taskEventsQuery = z.strictObject({
   verbose: z.enum(['true', 'false']).default('false').describe('`true` adds `human` narration to metrics frames.'),

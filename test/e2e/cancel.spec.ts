@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { aTask, call, cancel, Deployment, submit } from '../support/deployment.js';
 import type { RunningOrchestrator } from '../support/orchestrator.js';
@@ -139,51 +138,67 @@ describe('canceling a task', () => {
     expect(reader.tokens).toHaveLength(1);
   });
 
-  it('at any moment, from any process, leaves no token above the receipt and one end for every reader', async () => {
-    const moment = fc.record({
-      // Zero: before anything was seen.
-      tokensSeen: fc.nat({ max: 60 }),
-      write: fc.integer({ min: 1, max: 9 }),
-      cancelAt: fc.constantFrom(0, 1),
-      cancels: fc.integer({ min: 1, max: 3 }),
-      readers: fc.array(fc.record({ at: fc.constantFrom(0, 1), after: fc.nat({ max: 20 }) }), {
-        minLength: 1,
-        maxLength: 4,
-      }),
+  describe('with Prefer: return=representation', () => {
+    const asked = { prefer: 'return=representation' };
+    const cancelWithReceipt = (url: string, taskId: string) =>
+      call(`${url}/v2/tasks/${taskId}/cancel`, 'POST', undefined, asked);
+
+    it('says that the engine has stopped once its connection is closed', async () => {
+      const task = aTask();
+      await submit(apis[0].url, task);
+      const reader = await SseClient.read(apis[0].url, task.task_id);
+      const run = await engine.run(task.prompt);
+      run.tokens(3);
+      await reader.untilTokens(3);
+      const { status, headers, body } = await cancelWithReceipt(apis[1].url, task.task_id);
+      expect(status).toBe(200);
+      expect(headers.get('preference-applied')).toBe('return=representation');
+      const receipt = Number(headers.get('x-last-event-id'));
+      expect(body).toEqual({ last_event_id: receipt, tokens_out: 3, engine_stopped: true });
+      expect((await reader.untilEnd()).at(-1)?.id).toBe(receipt);
+      await run.untilHungUp();
+      expect((await cancelWithReceipt(apis[0].url, task.task_id)).body).toEqual(body);
     });
-    const api = (place: number): string => apis[place === 0 ? 0 : 1].url;
-    await fc.assert(
-      fc.asyncProperty(moment, async ({ tokensSeen, write, cancelAt, cancels, readers }) => {
-        const task = aTask();
-        await submit(api(1 - cancelAt), task);
-        const watching = await Promise.all([
-          SseClient.read(api(cancelAt), task.task_id),
-          ...readers.map(({ at, after }) => SseClient.read(api(at), task.task_id, { lastEventId: after })),
-        ]);
-        const flowing = engine.run(task.prompt).then(async (run) => {
-          while (!run.isHungUp) {
-            run.tokens(write);
-            await new Promise((resolve) => setTimeout(resolve, 1));
-          }
-        });
-        if (tokensSeen === 0) flowing.catch(() => undefined);
-        else await watching[0]?.untilTokens(tokensSeen);
-        const answers = await Promise.all(
-          Array.from({ length: cancels }, (_, n) => cancel(api((cancelAt + n) % 2), task.task_id)),
-        );
-        const receipts = answers.map(receiptOf);
-        expect(new Set(receipts).size).toBe(1);
-        if (engine.runsOf(task.prompt).length > 0) await flowing;
-        const [receipt = 0] = receipts;
-        const [first, ...others] = watching;
-        await expectCanceled(task.task_id, receipt, first === undefined ? [] : [first]);
-        for (const [place, reader] of others.entries()) {
-          await reader.untilEnd();
-          expect(reader.events).toEqual(first?.events.filter(({ id }) => id > (readers[place]?.after ?? 0)));
-        }
-      }),
-      { numRuns: 25 },
-    );
+
+    it('does not say so while the worker does not answer, and does when it has', async () => {
+      const task = aTask();
+      await submit(apis[0].url, task);
+      const run = await engine.run(task.prompt);
+      worker.freeze();
+      try {
+        expect((await cancelWithReceipt(apis[0].url, task.task_id)).body).toMatchObject({ engine_stopped: false });
+        expect(run.isHungUp).toBe(false);
+      } finally {
+        worker.thaw();
+      }
+      await run.untilHungUp();
+      const again = async (): Promise<unknown> => (await cancelWithReceipt(apis[0].url, task.task_id)).body;
+      await expect.poll(again).toMatchObject({ engine_stopped: true });
+    });
+
+    it('says so at once for a task that no engine has begun, and for one that has ended', async () => {
+      const busy = Array.from({ length: slots }, () => aTask());
+      for (const task of busy) await submit(apis[0].url, task);
+      const runs = await Promise.all(busy.map(({ prompt }) => engine.run(prompt)));
+      const waiting = aTask();
+      await submit(apis[0].url, waiting);
+      const canceled = await cancelWithReceipt(apis[1].url, waiting.task_id);
+      expect(canceled.body).toEqual({ last_event_id: 2, tokens_out: 0, engine_stopped: true });
+      for (const run of runs) {
+        run.tokens(2);
+        run.end();
+      }
+      const id = busy.map(({ task_id }) => task_id)[0] ?? '';
+      await all.untilState(id, 'completed');
+      const ended = await cancelWithReceipt(apis[1].url, id);
+      expect(ended.body).toMatchObject({ tokens_out: 2, engine_stopped: true });
+      await all.redis?.del(...((await all.redis.keys(`*${id}*`)) ?? []));
+      expect((await cancelWithReceipt(apis[1].url, id)).body).toEqual(ended.body);
+    });
+
+    it('is 404 for a task nobody knows', async () => {
+      expect(await cancelWithReceipt(apis[0].url, aTask().task_id)).toMatchObject({ status: 404 });
+    });
   });
 
   it('frees the slot: as many tasks run afterwards as before', async () => {

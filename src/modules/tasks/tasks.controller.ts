@@ -6,6 +6,7 @@ import {
   taskListQuery,
   taskParams,
   type Admission,
+  type CancelReceipt,
   type Task,
   type TaskListQuery,
   type TaskPage,
@@ -15,6 +16,8 @@ import { ValidBody, ValidParams, ValidQuery } from '../../platform/http/validate
 import { correlationHeader } from '../../platform/http/correlation.js';
 import { EventHub } from '../events/index.js';
 import { CancelTask } from './cancel-task.js';
+import { taskIdOfKey } from './idempotency-key.js';
+import { prefersRepresentation } from './prefer.js';
 import { ReadTask } from './read-task.js';
 import { StreamTask } from './stream-task.js';
 import { SubmitTask } from './submit-task.js';
@@ -37,13 +40,17 @@ export class TasksController {
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
+    const keyed =
+      body.task_id === undefined ? taskIdOfKey(request.headers['idempotency-key'], String(request.caller)) : null;
     const wantsStream = acceptsEventStream(request.headers.accept);
     const context = {
       correlationId: request.id,
       identity: String(request.identity ?? 'none'),
       hubId: wantsStream ? this.hub.id : null,
+      idField: keyed === null ? ('task_id' as const) : ('header.Idempotency-Key' as const),
     };
-    const { admission, started } = await this.submitTask.run(body, context);
+    const wanted = keyed === null ? body : { ...body, task_id: keyed };
+    const { admission, started } = await this.submitTask.run(wanted, context);
     const location = `/v2/tasks/${admission.task_id}`;
     if (!wantsStream) {
       await reply
@@ -92,13 +99,20 @@ export class TasksController {
   }
 
   @Post(':id/cancel')
-  @HttpCode(204)
   async cancel(
     @ValidParams(taskParams) { id }: { id: string },
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
   ): Promise<void> {
-    const { lastEventId: last } = await this.cancelTask.run(id, 'client');
-    void reply.header('X-Last-Event-Id', String(last));
+    const { lastEventId, tokensOut } = await this.cancelTask.run(id, 'client');
+    void reply.header('X-Last-Event-Id', String(lastEventId));
+    if (!prefersRepresentation(request.headers.prefer)) {
+      await reply.code(204).send();
+      return;
+    }
+    const isStopped = await this.cancelTask.confirmStop(id);
+    const receipt: CancelReceipt = { last_event_id: lastEventId, tokens_out: tokensOut, engine_stopped: isStopped };
+    await reply.code(200).header('Preference-Applied', 'return=representation').send(receipt);
   }
 }
 

@@ -8,7 +8,16 @@ import { ErrorFilter } from './error.filter.js';
 import { createHttpAdapter } from './http-adapter.js';
 
 /** Headers of ours a browser's script may read across origins. */
-const exposedHeaders = ['X-Correlation-Id', 'Location', 'Retry-After', 'X-Backoff-Ms', 'X-Last-Event-Id'];
+const exposedHeaders = [
+  'X-Correlation-Id',
+  'Location',
+  'Retry-After',
+  'X-Backoff-Ms',
+  'X-Last-Event-Id',
+  'Preference-Applied',
+  'RateLimit',
+  'RateLimit-Policy',
+];
 
 /**
  * Builds the HTTP side of a process around a Nest module, ready for more routes and then `listen`. Guaranteed on every answer: the envelope for
