@@ -23,6 +23,21 @@ export function isLocalClient(remoteAddress: string, headers: IncomingHttpHeader
     .every((address) => isLoopbackAddress(withoutPort(address.trim())));
 }
 
+/**
+ * The client's address: the socket's, or behind a trusted proxy the last one of X-Forwarded-For, which the proxy itself has put there (what
+ * stands before it, the client may have made up).
+ */
+export function clientAddress(remoteAddress: string, headers: IncomingHttpHeaders, trustProxy: boolean): string {
+  const forwarded = trustProxy
+    ? String(headers['x-forwarded-for'] ?? '')
+        .split(',')
+        .at(-1)
+        ?.trim()
+    : '';
+  const address = withoutPort(forwarded === undefined || forwarded === '' ? remoteAddress : forwarded);
+  return address.toLowerCase().replace(/^::ffff:/, '');
+}
+
 function withoutPort(address: string): string {
   const bracketed = /^\[([^\]]+)\](?::\d+)?$/.exec(address)?.[1];
   return bracketed ?? address.replace(/^(\d+(?:\.\d+){3}):\d+$/, '$1');

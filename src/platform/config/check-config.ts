@@ -13,6 +13,7 @@ export function checkConfig(config: Config, hasToken: boolean): SemanticProblem[
     ...checkServer(config),
     ...checkDoors(config, hasToken),
     ...checkStores(config),
+    ...checkRates(config),
     ...duplicates(config.pools.map((pool) => pool.id)).map((index) => ({
       path: ['pools', index, 'id'],
       problem: `"${config.pools[index]?.id}" is the id of another pool already`,
@@ -55,6 +56,12 @@ function checkDoors(config: Config, hasToken: boolean): SemanticProblem[] {
   }
   if (config.auth.optional_on_loopback) return [];
   return [{ path: ['auth', 'optional_on_loopback'], problem: `is false, so a token is needed: ${howToSetAToken}` }];
+}
+
+function checkRates({ rate_limits: limits }: Config): SemanticProblem[] {
+  if (limits === null || limits.burst === null || limits.requests_per_s !== null) return [];
+  const problem = 'means nothing without rate_limits.requests_per_s: set that too, or remove this';
+  return [{ path: ['rate_limits', 'burst'], problem }];
 }
 
 function checkStores(config: Config): SemanticProblem[] {
