@@ -3,6 +3,7 @@ import type { TaskRequest } from '../../contract/task-request.js';
 import type { LineView } from '../admission/index.js';
 import type { LogChunk } from '../events/index.js';
 import type { LivePool } from '../pools/index.js';
+import type { RateTicket } from '../rate-limits/index.js';
 import { backoffMs, placementRecord, predictStartMs, streamsOf, type Assigned } from './admission-answer.js';
 import type { NewTask } from './task-record.js';
 
@@ -11,6 +12,8 @@ export interface SubmitContext {
   readonly identity: string;
   /** Hub whose reader follows from the start; null when nobody reads yet. */
   readonly hubId: string | null;
+  /** The caller's rate limits; null where nothing is limited. */
+  readonly rate: RateTicket | null;
   /** Where the client gave the task's identity. */
   readonly idField: 'task_id' | 'header.Idempotency-Key';
 }
@@ -35,7 +38,7 @@ export interface Draft {
 export interface AdmissionGate {
   /** Rejects with an AppError when the task may not enter; then it has taken nothing. */
   enter(draft: Draft): Promise<void>;
-  /** The task was refused further on. Never rejects. */
+  /** The task was refused further on, or it turned out to be a repeat. Never rejects. */
   leave(draft: Draft): Promise<void>;
 }
 

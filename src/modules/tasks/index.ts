@@ -5,6 +5,7 @@ export type { AdmissionGate, Draft } from './draft.js';
 export { EngineStop } from './engine-stop.js';
 export { EndTask } from './end-task.js';
 export { openTask } from './open-task.js';
+export { RateGate } from './rate-gate.js';
 export { ReadTask } from './read-task.js';
 export type { StartableTask, StartedTask, StartNow } from './start-now.port.js';
 export { StreamTask } from './stream-task.js';

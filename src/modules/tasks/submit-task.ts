@@ -66,24 +66,24 @@ export class SubmitTask {
         await gate.enter(draft);
         passed.push(gate);
       }
-      return await this.enter(draft);
+      const entered = await this.enter(draft);
+      if (entered !== null) return entered;
     } catch (error) {
-      for (const gate of passed.toReversed()) await gate.leave(draft);
+      await leaveAll(passed, draft);
       throw error;
     }
+    // A repeat that came while its twin was on the way in.
+    await leaveAll(passed, draft);
+    const { idField } = draft.context;
+    return (await this.answerBefore(draft.taskId, draft.hash, idField)) ?? conflict(idField);
   }
 
-  private async enter(draft: Draft): Promise<SubmitOutcome> {
+  /** Null: a task of this id is there already. */
+  private async enter(draft: Draft): Promise<SubmitOutcome | null> {
     const { atOnce, inLine } = this.with_;
-    const { idField } = draft.context;
     // A row under the client's own id is seen by its repeats at once, and must never be taken back: no short cut for those.
     const begun = draft.request.task_id === undefined ? await atOnce.run(draft) : null;
-    return (
-      begun ??
-      (await inLine.run(draft)) ??
-      (await this.answerBefore(draft.taskId, draft.hash, idField)) ??
-      conflict(idField)
-    );
+    return begun ?? (await inLine.run(draft));
   }
 
   private async answerBefore(
@@ -96,4 +96,8 @@ export class SubmitTask {
     if (before.bodyHash !== hash) conflict(idField);
     return { admission: before.admission, started: null };
   }
+}
+
+async function leaveAll(passed: readonly AdmissionGate[], draft: Draft): Promise<void> {
+  for (const gate of passed.toReversed()) await gate.leave(draft);
 }

@@ -47,6 +47,7 @@ export class TasksController {
       correlationId: request.id,
       identity: String(request.identity ?? 'none'),
       hubId: wantsStream ? this.hub.id : null,
+      rate: request.rate ?? null,
       idField: keyed === null ? ('task_id' as const) : ('header.Idempotency-Key' as const),
     };
     const wanted = keyed === null ? body : { ...body, task_id: keyed };

@@ -2,12 +2,14 @@ import type { DynamicModule } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
 import { LineGauge } from '../../modules/admission/index.js';
 import { EventHub } from '../../modules/events/index.js';
+import { addRateLimitHook, RateLimits } from '../../modules/rate-limits/index.js';
 import { PoolsModule, ReadPool } from '../../modules/pools/index.js';
 import {
   AdmitAtOnce,
   AdmitInLine,
   CancelTask,
   EngineStop,
+  RateGate,
   ReadTask,
   StreamTask,
   SubmitTask,
@@ -18,6 +20,7 @@ import {
   type StartNow,
   type TaskUseCases,
 } from '../../modules/tasks/index.js';
+import type { AppError } from '../../platform/errors/app-error.js';
 import { mountQueueBoard } from '../../platform/queue-board/queue-board.js';
 import { endTaskOf, type Ground } from '../ground/ground.js';
 
@@ -48,7 +51,10 @@ export function createApiRole(ground: Ground): ApiRole {
     useStartNow: (startNow) => {
       atOnce.startNow = startNow;
     },
-    mount: (fastify) => mountQueueBoard(fastify, () => queues.all().map(({ queue }) => queue)),
+    mount: (fastify) => {
+      limitRates(ground, fastify);
+      mountQueueBoard(fastify, () => queues.all().map(({ queue }) => queue));
+    },
     start: async () => {
       await gauge.refresh();
       gauge.start(gaugeMs);
@@ -91,7 +97,15 @@ function createUseCases(
   const atOnce = new AdmitAtOnce({ ...shared, gauge, clock });
   const inLine = new AdmitInLine({ ...shared, pools, clock });
   return {
-    submitTask: new SubmitTask({ pools, gauge, tasks, gates: [], atOnce, inLine, telemetry }),
+    submitTask: new SubmitTask({
+      pools,
+      gauge,
+      tasks,
+      gates: config.rate_limits === null ? [] : [new RateGate()],
+      atOnce,
+      inLine,
+      telemetry,
+    }),
     atOnce,
     readTask: new ReadTask(new TaskReadsRepository(ground.database.prisma), log, endTask, line, pools),
     streamTask: new StreamTask(hub, tasks, { heartbeatMs, bufferBytes }),
@@ -99,6 +113,14 @@ function createUseCases(
     hub,
     endTask,
   };
+}
+
+/** Before any route is there: hooks count for what is mounted after them. */
+function limitRates({ config, redis, metrics }: Ground, fastify: FastifyInstance): void {
+  const limits = RateLimits.of(config.rate_limits, redis.commands);
+  if (limits === null) return;
+  const onRefused = (error: AppError): void => metrics.taskRejected(null, error.code);
+  addRateLimitHook(fastify, limits, { trustProxy: config.auth.trust_proxy, onRefused });
 }
 
 function countLine(
