@@ -33,3 +33,16 @@ export function pageOf<Item extends z.ZodType>(item: Item, id: string) {
     })
     .meta({ id });
 }
+
+/** The greatest time a Date can hold, in Unix ms. */
+const latestMs = 8_640_000_000_000_000;
+
+function unixMs(text: string): number {
+  return /^\d{1,16}$/.test(text) ? Number(text) : Date.parse(text);
+}
+
+/** ISO 8601 or Unix milliseconds; becomes Unix milliseconds, nothing before 1970. */
+export const since = z
+  .string()
+  .refine((text) => unixMs(text) <= latestMs, 'is neither ISO 8601 nor Unix milliseconds')
+  .transform((text) => Math.max(0, unixMs(text)));

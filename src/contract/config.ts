@@ -79,6 +79,23 @@ const streamingConfig = z
   })
   .prefault({});
 
+const artifactsConfig = z
+  .strictObject({
+    store: z
+      .enum(['fs', 'postgres'])
+      .optional()
+      .describe(
+        'Where contents above 64 KiB go: `fs` to `artifacts.dir`, `postgres` to the database like all others. ' +
+          'Default: `fs` with an embedded Postgres, else `postgres`, which every process reaches.',
+      ),
+    dir: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('Directory of large contents, the same one for all processes. Default: <data_dir>/artifacts.'),
+  })
+  .prefault({});
+
 const workerConfig = z
   .strictObject({
     lock_ms: milliseconds(6_000, 1_000).describe('A worker silent for this long has lost its tasks to others.'),
@@ -219,6 +236,7 @@ export const config = z
     storage: storageConfig,
     policy: policyConfig,
     streaming: streamingConfig,
+    artifacts: artifactsConfig,
     worker: workerConfig,
     rate_limits: rateLimitsConfig
       .nullable()

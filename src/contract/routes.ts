@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { artifact, artifactListQuery, artifactPage, artifactParams, artifactSubmission } from './artifacts.js';
 import type { ErrorCode } from './errors.js';
 import { endEvent, metricsEvent, startedEvent, taskError, tokenEvent } from './events.js';
 import { liveness, readiness } from './health.js';
@@ -17,7 +18,7 @@ import {
 
 /** What a route answers when it does what it was asked. */
 export interface RouteAnswer {
-  readonly status: 200 | 202 | 204;
+  readonly status: 200 | 201 | 202 | 204;
   readonly description: string;
   readonly body:
     | { readonly kind: 'json'; readonly schema: z.ZodType }
@@ -33,7 +34,7 @@ export interface RouteContract {
   readonly method: 'get' | 'post' | 'delete';
   /** With parameters as `{name}`. */
   readonly path: string;
-  readonly tag: 'tasks' | 'pools' | 'meta' | 'operations';
+  readonly tag: 'tasks' | 'pools' | 'artifacts' | 'meta' | 'operations';
   readonly summary: string;
   readonly description?: string;
   readonly params?: z.ZodObject;
@@ -126,7 +127,8 @@ const taskRoutes: readonly RouteContract[] = [
     summary: 'Follow a task',
     description:
       'Any number of readers may follow a task, on any process, from the start or from `Last-Event-ID`; none sees a token twice or misses one. ' +
-      'A reader that goes away changes nothing unless the task asked for `on_disconnect: cancel`.',
+      'A reader that goes away changes nothing unless the task asked for `on_disconnect: cancel`. ' +
+      'Long after the end the events come from the transcript of the task; NOT_FOUND when that was deleted.',
     params: taskParams,
     query: taskEventsQuery,
     headers: lastEventId,
@@ -201,6 +203,61 @@ const poolRoutes: readonly RouteContract[] = [
   },
 ];
 
+const artifactRoutes: readonly RouteContract[] = [
+  {
+    operationId: 'keepArtifact',
+    method: 'post',
+    path: '/v2/artifacts',
+    tag: 'artifacts',
+    summary: 'Keep a document under the hash of its content',
+    description:
+      'The same `kind` and `content` always have the same `id`, and are kept once. Posting them again adds tags and metadata keys that are new; ' +
+      'what is there stays, `parent` and `created_ms` too. NUL characters, halves of surrogate pairs and nesting deeper than 100 levels are refused.',
+    body: artifactSubmission,
+    answers: [
+      {
+        status: 201,
+        description: 'It is kept.',
+        body: { kind: 'json', schema: artifact },
+        headers: { Location: 'Path of the artifact.' },
+      },
+    ],
+    errors: ['INVALID_PARAMS', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'],
+  },
+  {
+    operationId: 'listArtifacts',
+    method: 'get',
+    path: '/v2/artifacts',
+    tag: 'artifacts',
+    summary: 'List artifacts, newest first, without their content',
+    query: artifactListQuery,
+    answers: [{ status: 200, description: 'One page.', body: { kind: 'json', schema: artifactPage } }],
+    errors: ['INVALID_PARAMS'],
+  },
+  {
+    operationId: 'getArtifact',
+    method: 'get',
+    path: '/v2/artifacts/{id}',
+    tag: 'artifacts',
+    summary: 'Read an artifact',
+    params: artifactParams,
+    answers: [{ status: 200, description: 'The artifact.', body: { kind: 'json', schema: artifact } }],
+    errors: ['INVALID_PARAMS', 'NOT_FOUND'],
+  },
+  {
+    operationId: 'deleteArtifact',
+    method: 'delete',
+    path: '/v2/artifacts/{id}',
+    tag: 'artifacts',
+    summary: 'Delete an artifact',
+    description:
+      'Artifacts made from it stay. After the transcript of a task was deleted, its events are NOT_FOUND; the task itself stays.',
+    params: artifactParams,
+    answers: [{ status: 204, description: 'It is gone.', body: { kind: 'none' } }],
+    errors: ['INVALID_PARAMS', 'NOT_FOUND'],
+  },
+];
+
 const otherRoutes: readonly RouteContract[] = [
   {
     operationId: 'getVersion',
@@ -244,4 +301,4 @@ const otherRoutes: readonly RouteContract[] = [
 ];
 
 /** Every route of the HTTP contract. */
-export const routes: readonly RouteContract[] = [...taskRoutes, ...poolRoutes, ...otherRoutes];
+export const routes: readonly RouteContract[] = [...taskRoutes, ...poolRoutes, ...artifactRoutes, ...otherRoutes];

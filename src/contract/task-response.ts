@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { engineId, pageOf, pageQuery, poolIdText, priority, uuid } from './common.js';
+import { engineId, pageOf, pageQuery, poolIdText, priority, since, uuid } from './common.js';
 import { taskError } from './events.js';
 
 export const taskState = z.enum(['queued', 'running', 'completed', 'failed', 'canceled']).meta({ id: 'TaskState' });
@@ -72,21 +72,13 @@ export const task = z
     error: taskError.nullable(),
     placement: placementRecord,
     streams,
+    artifact_id: z.string().nullable().describe('Its transcript (`GET /v2/artifacts/{id}`); null while it is open.'),
   })
   .meta({ id: 'Task' });
 export type Task = z.infer<typeof task>;
 
 export const taskPage = pageOf(task, 'TaskPage');
 export type TaskPage = z.infer<typeof taskPage>;
-
-/** ISO 8601 or Unix milliseconds; becomes Unix milliseconds. */
-const since = z
-  .string()
-  .refine(
-    (text) => /^\d{1,16}$/.test(text) || !Number.isNaN(Date.parse(text)),
-    'is neither ISO 8601 nor Unix milliseconds',
-  )
-  .transform((text) => (/^\d{1,16}$/.test(text) ? Number(text) : Date.parse(text)));
 
 /** Query of `GET /v2/tasks`. */
 export const taskListQuery = z.strictObject({

@@ -63,7 +63,7 @@ export class RunTask {
     private readonly context: RunContext,
   ) {}
 
-  /** The row and archive work that follows a run; never rejects. */
+  /** The transcript and row that follow a run; never rejects. */
   get settled(): Promise<unknown> {
     return this.settling;
   }
@@ -291,7 +291,7 @@ export class RunTask {
     }
   }
 
-  /** Archive and row follow behind: the reader has its end already, and the reconciler does it if we can't. */
+  /** Transcript and row follow behind: the reader has its end already, and the reconciler does it if we can't. */
   private settle(): void {
     const { endTask, telemetry } = this.with_;
     this.settling = endTask

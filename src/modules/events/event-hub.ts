@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import type { EventArchiveRepository } from './event-archive.repository.js';
+import type { EndedLogs } from './ended-logs.port.js';
 import { hubChannelPrefix } from './event-keys.js';
 import type { EventLog } from './event-log.js';
 import { Follower, type FollowerSink } from './follower.js';
@@ -18,7 +18,7 @@ export class EventHub {
     readonly id: string,
     private readonly subscriber: Redis,
     private readonly log: EventLog,
-    private readonly archive: EventArchiveRepository,
+    private readonly ended: EndedLogs,
     private readonly options: {
       readonly sweepMs: number;
       readonly onLastReaderGone: (taskId: string, wantsCancel: boolean) => void;
@@ -52,7 +52,7 @@ export class EventHub {
    * @param afterId events above this id are delivered
    */
   follow(taskId: string, options: { afterId: number; cancelOnLeave: boolean }, sink: FollowerSink): Follower {
-    const follower = new Follower(taskId, options, sink, { log: this.log, archive: this.archive, hubId: this.id }, () =>
+    const follower = new Follower(taskId, options, sink, { log: this.log, ended: this.ended, hubId: this.id }, () =>
       this.leave(follower),
     );
     const set = this.followers.get(taskId);

@@ -28,15 +28,15 @@ interface PendingRead {
   readonly reject: (error: Error) => void;
 }
 
-/** Redis and archive as the follower sees them. Reads are answered when the test says so, with what lies there at that moment. */
+/** Redis and the kept logs as the follower sees them. Reads are answered when the test says so, with what lies there at that moment. */
 class HandLog {
   chunks: LogChunk[] | null = [];
-  archived: LogChunk[] | null = null;
+  archived: LogChunk[] | 'open' | 'gone' = 'open';
   readonly reads: PendingRead[] = [];
 
   readonly read = (_: string, fromId: number, count: number): Promise<Found> =>
     new Promise((resolve, reject) => this.reads.push({ fromId, count, resolve, reject }));
-  readonly find = (): Promise<LogChunk[] | null> => Promise.resolve(this.archived);
+  readonly find = (): Promise<LogChunk[] | 'open' | 'gone'> => Promise.resolve(this.archived);
 
   /** Answers the oldest read. */
   serve(): void {
@@ -82,7 +82,7 @@ function setUp(afterId = 0) {
   const sink = new NotingSink();
   const left = { times: 0 };
   const options = { afterId, cancelOnLeave: false };
-  const follower = new Follower(taskId, options, sink, { log, archive: log, hubId: 'h' }, () => {
+  const follower = new Follower(taskId, options, sink, { log, ended: log, hubId: 'h' }, () => {
     left.times += 1;
   });
   return { log, sink, left, follower };
@@ -201,7 +201,7 @@ describe('following a task', () => {
     expect(sink).toMatchObject({ ids: range(1, 1500), ends: 1 });
   });
 
-  it('takes the archive where the log has expired', async () => {
+  it('takes what was kept where the log has expired', async () => {
     const { log, sink, follower } = setUp(3);
     log.chunks = null;
     log.archived = chunksOf([1, 1, 2, 1]);
@@ -211,7 +211,17 @@ describe('following a task', () => {
     expect(sink).toMatchObject({ ids: [4, 5], ends: 1 });
   });
 
-  it('waits where log and archive are both missing, and goes on when the log is back', async () => {
+  it('ends where the events of an ended task are kept nowhere any more', async () => {
+    const { log, sink, left, follower } = setUp();
+    log.chunks = null;
+    log.archived = 'gone';
+    follower.begin();
+    log.serve();
+    await tick();
+    expect([sink.ids, sink.ends, left.times]).toEqual([[], 1, 1]);
+  });
+
+  it('waits where there is no log and the task has not ended, and goes on when the log is back', async () => {
     const { log, sink, follower } = setUp();
     log.chunks = null;
     follower.begin();

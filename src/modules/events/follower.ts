@@ -1,4 +1,4 @@
-import type { EventArchiveRepository } from './event-archive.repository.js';
+import type { EndedLogs } from './ended-logs.port.js';
 import type { EventLog } from './event-log.js';
 import type { LogChunk } from './log-chunk.js';
 
@@ -19,7 +19,7 @@ export interface FollowerSink {
 
 interface Sources {
   readonly log: Pick<EventLog, 'read'>;
-  readonly archive: Pick<EventArchiveRepository, 'find'>;
+  readonly ended: EndedLogs;
   readonly hubId: string;
 }
 
@@ -129,7 +129,7 @@ export class Follower {
   }
 
   private async readOnce(): Promise<boolean> {
-    const { log, archive, hubId } = this.sources;
+    const { log, ended, hubId } = this.sources;
     const found = await log.read(this.taskId, this.nextId, chunksPerRead, hubId);
     if (found !== null) {
       await this.handAll(found.chunks);
@@ -137,10 +137,10 @@ export class Follower {
       if (isCaughtUp && found.fence === 'x') this.finish();
       return isCaughtUp;
     }
-    // No log in Redis: it has expired (then the archive has it), or Redis lost it (then the reconciler opens or ends it soon).
-    const kept = await archive.find(this.taskId);
-    if (kept === null) return true;
-    await this.handAll(kept);
+    // No log in Redis: it has expired (then it was kept elsewhere), or Redis lost it (then the reconciler opens or ends it soon).
+    const kept = await ended.find(this.taskId);
+    if (kept === 'open') return true;
+    if (kept !== 'gone') await this.handAll(kept);
     this.finish();
     return true;
   }

@@ -1,9 +1,10 @@
+export type { EndedLogs } from './ended-logs.port.js';
 export { EventArchiveRepository } from './event-archive.repository.js';
 export { EventHub } from './event-hub.js';
 export { closedChannel, eventLogKey, runRecordKey } from './event-keys.js';
 export { EventLog, runningFence, type CloseOutcome } from './event-log.js';
 export type { Follower, FollowerSink } from './follower.js';
-export { encodeFrame, endTemplate, errorTemplate } from './frames.js';
+export { encodeFrame, endTemplate, errorTemplate, type EventName } from './frames.js';
 export { LogAppender } from './log-appender.js';
 export { LogChunk } from './log-chunk.js';
 export { RunLogWriter, type RunLogStart, type RunLogWatcher } from './run-log-writer.js';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeMetrics, encodeToken } from './frames.js';
-import { chunkOfEntry, decodeChunks, encodeChunks, framesFrom, httpChunk, LogChunk } from './log-chunk.js';
+import { chunkOfEntry, decodeChunks, framesFrom, httpChunk, LogChunk } from './log-chunk.js';
 
 const someText = fc.string({ unit: 'binary' });
 const someChunk = fc
@@ -20,6 +20,16 @@ const someChunk = fc
     const verbose = human === null ? plain : Buffer.from(tokens.join('') + metrics.verbose, 'utf8');
     return new LogChunk(taskId, { first, last, isFinal }, plain, verbose);
   });
+
+/** Writes chunks as the scripts do (append-run.lua): the inverse of `decodeChunks`. */
+function encodeChunks(chunks: readonly LogChunk[]): Buffer {
+  const parts = chunks.flatMap(({ taskId, first, last, isFinal, plain, verbose }) => {
+    const told = verbose === plain ? Buffer.alloc(0) : verbose;
+    const numbers = [first, last, plain.length, told.length].map((n) => String(n).padStart(10, '0')).join('');
+    return [Buffer.from(taskId + (isFinal ? '1' : '0') + numbers, 'latin1'), plain, told];
+  });
+  return Buffer.concat(parts);
+}
 
 /** What can be seen of a chunk. */
 function shown({ taskId, first, last, isFinal, plain, verbose }: LogChunk): unknown {

@@ -56,7 +56,7 @@ const headerLength = idLength + 1 + 4 * digits;
 const zero = 0x30;
 
 /**
- * Reads the chunks of a hub's message or of an archive. Wire format of one: task id (36 bytes), '1' when final else '0', then four
+ * Reads the chunks of a hub's message or of an old archive. Wire format of one: task id (36 bytes), '1' when final else '0', then four
  * decimal numbers of 10 digits: first id, last id, length of the plain bytes, length of the verbose bytes (0 = the same); then both.
  */
 export function decodeChunks(bytes: Buffer): LogChunk[] {
@@ -76,20 +76,6 @@ export function decodeChunks(bytes: Buffer): LogChunk[] {
     at = cursor + plainLength + verboseLength;
   }
   return chunks;
-}
-
-/** The inverse of `decodeChunks`. */
-export function encodeChunks(chunks: readonly LogChunk[]): Buffer {
-  const parts: Buffer[] = [];
-  for (const chunk of chunks) {
-    const verboseLength = chunk.verbose === chunk.plain ? 0 : chunk.verbose.length;
-    const numbers = [chunk.first, chunk.last, chunk.plain.length, verboseLength]
-      .map((n) => String(n).padStart(digits, '0'))
-      .join('');
-    parts.push(Buffer.from(chunk.taskId + (chunk.isFinal ? '1' : '0') + numbers, 'latin1'), chunk.plain);
-    if (verboseLength > 0) parts.push(chunk.verbose);
-  }
-  return Buffer.concat(parts);
 }
 
 /** A chunk as it lies in the Redis stream. Throws when the entry isn't one of ours. */

@@ -1,7 +1,7 @@
 import { AppError } from '../../platform/errors/app-error.js';
 import type { ReplicaLabels } from '../../platform/observability/metrics.js';
 import type { Deadlines, Line, PoolQueues } from '../admission/index.js';
-import { endTemplate, type EventArchiveRepository, type EventHub, type EventLog } from '../events/index.js';
+import { endTemplate, type EndedLogs, type EventHub, type EventLog } from '../events/index.js';
 import type { PoolRegistry } from '../pools/index.js';
 import type { EngineStop } from './engine-stop.js';
 import type { EndTask } from './end-task.js';
@@ -20,7 +20,7 @@ export interface CancelCollaborators {
   readonly endTask: EndTask;
   readonly engineStop: EngineStop;
   readonly log: EventLog;
-  readonly archive: EventArchiveRepository;
+  readonly ended: EndedLogs;
   readonly tasks: TasksRepository;
   readonly line: Line;
   readonly queues: PoolQueues;
@@ -86,7 +86,7 @@ export class CancelTask {
 
   /** Redis has no log: the task is unknown, or long ended, or Redis lost it. In the last case its log is opened again, to be closed. */
   private async reopen(taskId: string): Promise<CancelReceipt | null> {
-    const { tasks, archive, log } = this.with_;
+    const { tasks, ended, log } = this.with_;
     const open = await tasks.findOpen(taskId);
     if (open !== null) {
       const request = JSON.stringify(runRequestOf(open.request, open.deadlineMs));
@@ -95,7 +95,7 @@ export class CancelTask {
     }
     const standing = await tasks.stateOf(taskId);
     if (standing === null) throw new AppError('NOT_FOUND', 'There is no task of that id.');
-    const kept = await archive.find(taskId);
-    return { lastEventId: kept?.at(-1)?.last ?? 0, tokensOut: standing.tokensOut };
+    const kept = await ended.find(taskId);
+    return { lastEventId: typeof kept === 'string' ? 0 : (kept.at(-1)?.last ?? 0), tokensOut: standing.tokensOut };
   }
 }

@@ -1,7 +1,8 @@
 import type { TaskError } from '../../contract/events.js';
 import type { Clock } from '../../platform/clock/clock.js';
-import type { CloseOutcome, EventArchiveRepository, EventHub, EventLog } from '../events/index.js';
+import type { CloseOutcome, EventHub, EventLog } from '../events/index.js';
 import { errorTemplate } from '../events/index.js';
+import type { KeepTranscript } from './keep-transcript.js';
 import { readEnding } from './read-ending.js';
 import type { TasksRepository } from './tasks.repository.js';
 
@@ -9,7 +10,7 @@ const gatherMs = 50;
 
 /**
  * Ends tasks, whoever decides it: the worker, a cancel, a deadline, the reconciler. The log in Redis decides who is first (its fence); the
- * archive and the row follow and say the same, because they are derived from the closed log. Whatever stops in between is finished by
+ * transcript and the row follow and say the same, because they are derived from the closed log. Whatever stops in between is finished by
  * the reconciler calling `settle` again.
  */
 export class EndTask {
@@ -17,7 +18,7 @@ export class EndTask {
 
   constructor(
     private readonly log: EventLog,
-    private readonly archive: EventArchiveRepository,
+    private readonly keepTranscript: KeepTranscript,
     private readonly tasks: TasksRepository,
     /** Readers of this process; null in one without. */
     private readonly hub: EventHub | null,
@@ -57,13 +58,18 @@ export class EndTask {
     return this.gathering.then(() => this.settle(taskId));
   }
 
-  /** Copies a closed log to the archive and ends the row. Doing it twice is the same as once. False: the log is not closed, or gone. */
+  /**
+   * Keeps the transcript of a closed log and ends the row with its id. Doing it twice, or again after a crash half way, is the same as once:
+   * the transcript is named by its content, which is derived from the log. False: the log is not closed, or gone.
+   */
   async settle(taskId: string): Promise<boolean> {
     const chunks = await this.log.readAll(taskId);
     const ending = readEnding(taskId, chunks, this.clock.now());
     if (ending === null) return false;
-    await this.archive.keep(taskId, chunks);
-    await this.tasks.settle(ending);
+    const task = await this.tasks.findOpen(taskId);
+    if (task === null) return true;
+    const artifactId = await this.keepTranscript.run(task, ending, chunks);
+    await this.tasks.settle({ ...ending, artifactId });
     return true;
   }
 }

@@ -59,6 +59,12 @@ describe('how a task ended', () => {
     });
   });
 
+  it('has a message that every store takes', () => {
+    const message = 'the engine said \0 and \ud800';
+    const failed = chunk(2, [`id: 2\n${errorTemplate({ code: 'INTERNAL', message, retriable: false })}`], true);
+    expect(readEnding('t', [started, failed], 99)?.error?.message).toBe('the engine said \ufffd and \ufffd');
+  });
+
   it('can not be read from a frame that is none of ours', () => {
     expect(() => readEnding('t', [chunk(2, ['id: 2\nevent: end\ndata: {}\n\n'], true)], 99)).toThrow('tokens_in');
   });

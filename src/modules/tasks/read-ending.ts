@@ -23,7 +23,8 @@ export function readEnding(taskId: string, chunks: readonly LogChunk[], endedMs:
       error: null,
     };
   }
-  return failure(taskId, taskError.parse(data), countTokens(chunks), endedMs);
+  const error = taskError.parse(data);
+  return failure(taskId, { ...error, message: storable(error.message) }, countTokens(chunks), endedMs);
 }
 
 function failure(taskId: string, error: TaskError, tokensOut: number, endedMs: number): TaskEnding {
@@ -38,6 +39,12 @@ function failure(taskId: string, error: TaskError, tokensOut: number, endedMs: n
     finishReason: null,
     error,
   };
+}
+
+/** An engine's words may be quoted in a message, and need be no Unicode text: neither Postgres nor canonical JSON would take them. */
+function storable(message: string): string {
+  // oxlint-disable-next-line no-control-regex
+  return message.replaceAll(/\p{Surrogate}|\0/gu, '\u{fffd}');
 }
 
 function countTokens(chunks: readonly LogChunk[]): number {

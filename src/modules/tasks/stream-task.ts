@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { AppError } from '../../platform/errors/app-error.js';
 import { SseConnection, type EventHub, type Follower, type LogChunk } from '../events/index.js';
 import type { TasksRepository } from './tasks.repository.js';
+import type { TranscriptLogs } from './transcript-logs.js';
 
 export interface StreamOptions {
   /** Events above this id are sent. */
@@ -18,6 +19,7 @@ export class StreamTask {
   constructor(
     private readonly hub: EventHub,
     private readonly tasks: TasksRepository,
+    private readonly transcripts: TranscriptLogs,
     private readonly options: { readonly heartbeatMs: number; readonly bufferBytes: number },
   ) {
     this.timer = setInterval(() => {
@@ -26,7 +28,7 @@ export class StreamTask {
     this.timer.unref();
   }
 
-  /** Rejects with NOT_FOUND before anything is written; then the stream is the answer. */
+  /** Rejects with NOT_FOUND before anything is written, also when the transcript was deleted; then the stream is the answer. */
   async run(
     taskId: string,
     response: ServerResponse,
@@ -34,6 +36,7 @@ export class StreamTask {
   ): Promise<void> {
     const state = await this.tasks.stateOf(taskId);
     if (state === null) throw new AppError('NOT_FOUND', 'There is no task of that id.');
+    await this.transcripts.assertKept(state);
     options.onStart();
     if (response.destroyed) return;
     this.attach(taskId, response, options, state.cancelOnDisconnect);

@@ -76,5 +76,6 @@ function storedTask(row: TaskRow): StoredTask {
     error: row.error as unknown as Task['error'],
     placement: row.placement as unknown as Task['placement'],
     streams: admission.streams,
+    artifact_id: row.artifactId,
   };
 }

@@ -33,6 +33,11 @@ export interface TaskEnding {
   readonly error: TaskError | null;
 }
 
+/** An ending whose transcript is kept. */
+export interface SettledTask extends TaskEnding {
+  readonly artifactId: string;
+}
+
 /** An accepted task that has not ended, as the reconciler sees it. */
 export interface OpenTask {
   readonly taskId: string;

@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import type { EngineId } from '../../contract/common.js';
 import type { TaskState } from '../../contract/task-response.js';
 import { WriteBatcher } from '../../platform/database/write-batcher.js';
-import type { NewTask, OpenTask, TaskEnding } from './task-record.js';
+import type { NewTask, OpenTask, SettledTask } from './task-record.js';
 
 /** Marks a task as begun by an attempt. */
 export interface TaskStart {
@@ -26,6 +26,8 @@ export interface TaskStanding {
   /** Null before it began. */
   readonly replicaId: string | null;
   readonly cancelOnDisconnect: boolean;
+  /** Its transcript; null while it is open, or when it ended before transcripts were kept. */
+  readonly artifactId: string | null;
   /** 0 until it has ended. */
   readonly tokensOut: number;
 }
@@ -52,9 +54,9 @@ const startSql = `
 const settleSql = `
   UPDATE tasks t SET state = r.state::task_state, ended_at = to_timestamp(r.ended_ms / 1000.0), tokens_in = r.tokens_in,
     tokens_out = r.tokens_out, first_token_ms = r.first_token_ms, decode_time_ms = r.decode_time_ms, finish_reason = r.finish_reason,
-    error = r.error, request = NULL
+    error = r.error, artifact_id = r.artifact_id, request = NULL
   FROM json_to_recordset($1::json) AS r(task_id uuid, state text, ended_ms double precision, tokens_in int, tokens_out int,
-    first_token_ms int, decode_time_ms int, finish_reason text, error jsonb)
+    first_token_ms int, decode_time_ms int, finish_reason text, error jsonb, artifact_id text)
   WHERE t.task_id = r.task_id AND t.state IN ('queued', 'running')
   RETURNING t.task_id`;
 
@@ -62,12 +64,14 @@ const settleSql = `
 export class TasksRepository {
   private readonly inserts: WriteBatcher<NewTask, boolean>;
   private readonly starts: WriteBatcher<TaskStart, boolean>;
-  private readonly endings: WriteBatcher<TaskEnding, boolean>;
+  private readonly endings: WriteBatcher<SettledTask, boolean>;
+  private readonly openReads: WriteBatcher<string, OpenTask | null>;
 
   constructor(private readonly pool: Pool) {
     this.inserts = this.batcher('task-insert', insertSql, insertRow);
     this.starts = this.batcher('task-start', startSql, startRow);
     this.endings = this.batcher('task-settle', settleSql, endingRow);
+    this.openReads = new WriteBatcher((taskIds) => this.readOpen(taskIds), { maxItems: 64, parallel: 2 });
   }
 
   /** Accepts a task durably. False: a task of that id was accepted before. */
@@ -81,7 +85,7 @@ export class TasksRepository {
   }
 
   /** Ends a task's record and removes its prompt. False: it had ended before, nothing changed. */
-  settle(ending: TaskEnding): Promise<boolean> {
+  settle(ending: SettledTask): Promise<boolean> {
     return this.endings.add(ending);
   }
 
@@ -104,7 +108,7 @@ export class TasksRepository {
 
   /** State, place and reader's wish of a task, null when unknown. */
   async stateOf(taskId: string): Promise<TaskStanding | null> {
-    const text = `SELECT state, engine, pool_id, replica_id, tokens_out, request->>'on_disconnect' AS on_disconnect FROM tasks WHERE task_id = $1`;
+    const text = `SELECT state, engine, pool_id, replica_id, tokens_out, artifact_id, request->>'on_disconnect' AS on_disconnect FROM tasks WHERE task_id = $1`;
     const found = await this.pool.query<StandingRow>({ name: 'task-state', text, values: [taskId] });
     const row = found.rows[0];
     if (row === undefined) return null;
@@ -116,17 +120,13 @@ export class TasksRepository {
       replicaId,
       cancelOnDisconnect: onDisconnect === 'cancel',
       tokensOut: row.tokens_out ?? 0,
+      artifactId: row.artifact_id,
     };
   }
 
-  /** One open task; null when it is unknown or has ended. */
-  async findOpen(taskId: string): Promise<OpenTask | null> {
-    const found = await this.pool.query<OpenRow>({
-      name: 'task-open-one',
-      text: `${openSql} AND task_id = $1`,
-      values: [taskId],
-    });
-    return found.rows[0] === undefined ? null : openTask(found.rows[0]);
+  /** One open task; null when it is unknown or has ended. Concurrent calls share a statement. */
+  findOpen(taskId: string): Promise<OpenTask | null> {
+    return this.openReads.add(taskId);
   }
 
   /** Open tasks in order of creation, a page at a time. @param after the last one of the page before */
@@ -151,6 +151,13 @@ export class TasksRepository {
   /** Whether Postgres answers. */
   async ping(): Promise<void> {
     await this.pool.query('SELECT 1');
+  }
+
+  private async readOpen(taskIds: readonly string[]): Promise<(OpenTask | null)[]> {
+    const text = `${openSql} AND task_id = ANY($1::uuid[])`;
+    const found = await this.pool.query<OpenRow>({ name: 'task-open-some', text, values: [taskIds] });
+    const open = new Map(found.rows.map((row) => [row.task_id, openTask(row)]));
+    return taskIds.map((taskId) => open.get(taskId) ?? null);
   }
 
   private batcher<Item extends { readonly taskId: string }>(
@@ -182,6 +189,7 @@ interface StandingRow {
   replica_id: string | null;
   tokens_out: number | null;
   on_disconnect: string | null;
+  artifact_id: string | null;
 }
 
 interface OpenRow {
@@ -242,7 +250,7 @@ function startRow(start: TaskStart): object {
   return { task_id: start.taskId, attempt: start.attempt, replica_id: start.replicaId, started_ms: start.startedMs };
 }
 
-function endingRow(ending: TaskEnding): object {
+function endingRow(ending: SettledTask): object {
   return {
     task_id: ending.taskId,
     state: ending.state,
@@ -253,5 +261,6 @@ function endingRow(ending: TaskEnding): object {
     decode_time_ms: ending.decodeTimeMs,
     finish_reason: ending.finishReason,
     error: ending.error,
+    artifact_id: ending.artifactId,
   };
 }

@@ -12,7 +12,7 @@ export type AppPool = Omit<PoolConfig, 'model'> & {
  * The whole configuration of a process, checked and compiled once. `undefined` is left only where it means something (`devices`: pick by
  * what is there; `ctx`, replica `slots`: what the engine says). Safe to print: secrets and store URLs show as `[redacted]`.
  */
-export interface AppConfig extends Omit<Config, 'storage' | 'pools'> {
+export interface AppConfig extends Omit<Config, 'storage' | 'artifacts' | 'pools'> {
   readonly pools: readonly AppPool[];
   /** `server.bind` in its parts; port 0 picks a free one. */
   readonly listen: { readonly host: string; readonly port: number; readonly isLoopback: boolean };
@@ -22,7 +22,10 @@ export interface AppConfig extends Omit<Config, 'storage' | 'pools'> {
     readonly runtimeDir: string;
     /** Where models live unless a pool says otherwise. */
     readonly cacheDir: string;
+    /** Where large contents of artifacts lie. */
+    readonly artifactsDir: string;
   };
+  readonly artifacts: { readonly store: 'fs' | 'postgres' };
   /** null: the embedded one. The URLs may hold passwords. */
   readonly stores: { readonly databaseUrl: Secret | null; readonly redisUrl: Secret | null };
   readonly secrets: { readonly authToken: Secret | null; readonly hfToken: Secret | null };

@@ -72,6 +72,10 @@ function checkStores(config: Config): SemanticProblem[] {
   if (!isStore(config.storage.redis, ['redis:', 'rediss:'])) {
     problems.push({ path: ['storage', 'redis'], problem: 'must be "embedded" or a redis:// URL' });
   }
+  if (config.artifacts.store === 'fs' && config.artifacts.dir === undefined && config.storage.postgres !== 'embedded') {
+    const problem = 'needs artifacts.dir, a directory that all processes of this Postgres share';
+    problems.push({ path: ['artifacts', 'store'], problem });
+  }
   return problems;
 }
 

@@ -13,7 +13,7 @@ export function compileConfig(
   cwd: string,
   source: AppConfig['source'],
 ): AppConfig {
-  const { storage, ...rest } = config;
+  const { storage, artifacts, ...rest } = config;
   const { host, port } = splitBind(config.server.bind);
   const dataDir = absolute(storage.data_dir, cwd);
   const cacheDir = join(dataDir, 'models');
@@ -26,7 +26,9 @@ export function compileConfig(
       dataDir,
       runtimeDir: storage.runtime_dir === undefined ? join(dataDir, 'runtime') : absolute(storage.runtime_dir, cwd),
       cacheDir,
+      artifactsDir: artifacts.dir === undefined ? join(dataDir, 'artifacts') : absolute(artifacts.dir, cwd),
     },
+    artifacts: { store: artifacts.store ?? (storage.postgres === 'embedded' ? 'fs' : 'postgres') },
     stores: { databaseUrl: storeUrl(storage.postgres), redisUrl: storeUrl(storage.redis) },
     secrets: { authToken: environment.authToken, hfToken: environment.hfToken },
     logging: { level: environment.logLevel, color: environment.color },

@@ -82,7 +82,7 @@ describe('the environment', () => {
     expect(config.stores.databaseUrl?.reveal()).toBe('postgres://u:pw@db/x');
     expect(config.stores.redisUrl?.reveal()).toBe('redis://:pw@r:6379');
     expect(config.roles).toEqual(['api', 'worker']);
-    expect(config.paths).toEqual({ dataDir: '/data', runtimeDir: '/data/runtime', cacheDir: '/data/models' });
+    expect(config.paths).toMatchObject({ dataDir: '/data', runtimeDir: '/data/runtime', cacheDir: '/data/models' });
     expect(config.logging).toEqual({ level: 'debug', color: false });
     expect(config.pools[0]?.replicas[0]?.url).toBe('http://127.0.0.1:8081');
   });
@@ -101,6 +101,25 @@ describe('the environment', () => {
       'pools:\n  - { id: a, engine: { id: llamacpp }, model: { ref: x }, provisioning: { mode: package } }\n';
     expect(load({ MODEL: '/m.gguf' }, yaml).pools[0]?.model.ref).toBe('/m.gguf');
     expect(problems({ MODEL: '/m.gguf' }, externalPool)[0]?.path).toBe('MODEL');
+  });
+});
+
+describe('large contents of artifacts', () => {
+  const url = { DATABASE_URL: 'postgres://u@db/x', ORCHD_DATA_DIR: '/data' };
+
+  it('go to files beside an embedded Postgres, and where every process finds them otherwise', () => {
+    expect(load({ ORCHD_DATA_DIR: '/data' })).toMatchObject({
+      artifacts: { store: 'fs' },
+      paths: { artifactsDir: '/data/artifacts' },
+    });
+    expect(load(url).artifacts.store).toBe('postgres');
+    expect(load({}, 'artifacts: { store: postgres }\n').artifacts.store).toBe('postgres');
+    const shared = load(url, 'artifacts: { store: fs, dir: /shared }\n');
+    expect(shared).toMatchObject({ artifacts: { store: 'fs' }, paths: { artifactsDir: '/shared' } });
+  });
+
+  it('go to files only of a directory that is shared, when Postgres is', () => {
+    expect(problems(url, 'artifacts: { store: fs }\n').map(({ path }) => path)).toEqual(['artifacts.store']);
   });
 });
 

@@ -47,7 +47,10 @@ export function parsePart<Schema extends z.ZodType>(schema: Schema, value: unkno
 function unstorableFields(value: unknown, part: Part): ErrorDetail[] {
   if (typeof value !== 'object' || value === null) return [];
   return Object.entries(value).flatMap(([key, text]) => {
-    const problem = typeof text === 'string' ? textProblem(text) : null;
+    // A parameter that is given several times is a list.
+    const problem = [text]
+      .flat()
+      .reduce<string | null>((found, each) => found ?? (typeof each === 'string' ? textProblem(each) : null), null);
     return problem === null ? [] : [{ field: `${part}.${key}`, problem }];
   });
 }

@@ -1,5 +1,6 @@
 import type { DynamicModule } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
+import { ArtifactsModule } from '../../modules/artifacts/index.js';
 import { LineGauge } from '../../modules/admission/index.js';
 import { EventHub } from '../../modules/events/index.js';
 import { addRateLimitHook, RateLimits } from '../../modules/rate-limits/index.js';
@@ -45,7 +46,11 @@ export function createApiRole(ground: Ground): ApiRole {
   const useCases = createUseCases(ground, gauge);
   const { hub, endTask, atOnce, streamTask } = useCases;
   return {
-    modules: [TasksModule.register(useCases), PoolsModule.register(new ReadPool(pools, ground.leases, line))],
+    modules: [
+      TasksModule.register(useCases),
+      ArtifactsModule.register(ground.artifacts),
+      PoolsModule.register(new ReadPool(pools, ground.leases, line)),
+    ],
     hub,
     endTask,
     useStartNow: (startNow) => {
@@ -72,9 +77,9 @@ function createUseCases(
   ground: Ground,
   gauge: LineGauge,
 ): TaskUseCases & { readonly endTask: EndTask; readonly atOnce: AdmitAtOnce } {
-  const { config, redis, eventLog: log, archive, tasks, line, queues, pools, deadlines, clock } = ground;
+  const { config, redis, eventLog: log, transcripts, tasks, line, queues, pools, deadlines, clock } = ground;
   const telemetry = new TasksTelemetry(ground.metrics, ground.log);
-  const hub = new EventHub(ground.hubId ?? EventHub.newId(), redis.subscriber, log, archive, {
+  const hub = new EventHub(ground.hubId ?? EventHub.newId(), redis.subscriber, log, transcripts, {
     sweepMs: quietSweepMs,
     onLastReaderGone: (taskId, wantsCancel) => {
       if (wantsCancel)
@@ -89,7 +94,7 @@ function createUseCases(
     ...shared,
     endTask,
     engineStop: new EngineStop(log, tasks),
-    archive,
+    ended: transcripts,
     hub,
     pools,
   });
@@ -108,7 +113,7 @@ function createUseCases(
     }),
     atOnce,
     readTask: new ReadTask(new TaskReadsRepository(ground.database.prisma), log, endTask, line, pools),
-    streamTask: new StreamTask(hub, tasks, { heartbeatMs, bufferBytes }),
+    streamTask: new StreamTask(hub, tasks, transcripts, { heartbeatMs, bufferBytes }),
     cancelTask,
     hub,
     endTask,

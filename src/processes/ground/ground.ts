@@ -1,8 +1,16 @@
 import { lookAtEngine } from '../../engines/engine-probe.js';
+import {
+  ArtifactsRepository,
+  DeleteArtifact,
+  DirectoryStore,
+  KeepArtifact,
+  ReadArtifact,
+  type ArtifactUseCases,
+} from '../../modules/artifacts/index.js';
 import { Deadlines, Line, PoolQueues } from '../../modules/admission/index.js';
 import { EventArchiveRepository, EventHub, EventLog } from '../../modules/events/index.js';
 import { Leases, PoolPerfRecorder, PoolRegistry } from '../../modules/pools/index.js';
-import { EndTask, TasksRepository } from '../../modules/tasks/index.js';
+import { EndTask, KeepTranscript, TasksRepository, TranscriptLogs } from '../../modules/tasks/index.js';
 import { systemClock, type Clock } from '../../platform/clock/clock.js';
 import type { AppConfig } from '../../platform/config/app-config.js';
 import { Database } from '../../platform/database/database.js';
@@ -25,7 +33,8 @@ export interface Ground {
   readonly redis: RedisConnections;
   readonly database: Database;
   readonly eventLog: EventLog;
-  readonly archive: EventArchiveRepository;
+  readonly artifacts: ArtifactUseCases;
+  readonly transcripts: TranscriptLogs;
   readonly tasks: TasksRepository;
   readonly line: Line;
   readonly deadlines: Deadlines;
@@ -53,6 +62,8 @@ export async function openGround(config: AppConfig, log: Log, stores: Stores): P
   const leases = new Leases(redis.commands, clock);
   const perf = new PoolPerfRecorder(redis.commands);
   const poolIds = config.pools.map(({ id }) => id);
+  const tasks = new TasksRepository(database.pool);
+  const artifacts = artifactUseCases(config, database, clock);
   const queues = new PoolQueues(poolIds, redis.commands);
   return {
     processId: newUuid().slice(0, 8),
@@ -63,8 +74,9 @@ export async function openGround(config: AppConfig, log: Log, stores: Stores): P
     redis,
     database,
     eventLog: new EventLog(redis.commands, clock, config.streaming.event_ttl_s, hubId),
-    archive: new EventArchiveRepository(database.pool),
-    tasks: new TasksRepository(database.pool),
+    artifacts,
+    transcripts: new TranscriptLogs(tasks, artifacts.readArtifact, new EventArchiveRepository(database.pool)),
+    tasks,
     line: new Line(redis.commands, clock),
     deadlines: new Deadlines(redis.commands),
     queues,
@@ -80,9 +92,26 @@ export async function openGround(config: AppConfig, log: Log, stores: Stores): P
   };
 }
 
+/** What lies in the directory can be read whatever the configuration says now about writing. */
+function artifactUseCases(config: AppConfig, database: Database, clock: Clock): ArtifactUseCases {
+  const rows = new ArtifactsRepository(database.pool);
+  const files = new DirectoryStore(config.paths.artifactsDir);
+  return {
+    keepArtifact: new KeepArtifact(rows, config.artifacts.store === 'fs' ? files : null, clock),
+    readArtifact: new ReadArtifact(rows, files),
+    deleteArtifact: new DeleteArtifact(rows, files),
+  };
+}
+
 /** How tasks end in this process. @param hub its readers, if it has any */
 export function endTaskOf(ground: Ground, hub: EventHub | null): EndTask {
-  return new EndTask(ground.eventLog, ground.archive, ground.tasks, hub, ground.clock);
+  return new EndTask(
+    ground.eventLog,
+    new KeepTranscript(ground.artifacts.keepArtifact),
+    ground.tasks,
+    hub,
+    ground.clock,
+  );
 }
 
 /** Says once that a store went away, and not again for a while: every connection and every retry reports it. */

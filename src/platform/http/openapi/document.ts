@@ -27,6 +27,7 @@ export function openApiDocument(version: string): JsonObject {
     tags: [
       { name: 'tasks', description: 'Submit, follow, cancel.' },
       { name: 'pools', description: 'The replicas that serve one model.' },
+      { name: 'artifacts', description: 'Documents named by their content; the transcripts of ended tasks.' },
       { name: 'meta', description: 'What this server is.' },
       { name: 'operations', description: 'Health and metrics.' },
     ],
