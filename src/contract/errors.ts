@@ -25,7 +25,15 @@ export type ErrorCode = z.infer<typeof errorCode>;
 
 /** One problem of one field. `field` is a dotted path into the request (`sampling.top_p`), or `query.x`, `path.x`, `header.x`. */
 export const errorDetail = z
-  .object({ field: z.string(), problem: z.string() })
+  .object({
+    field: z.string(),
+    problem: z.string(),
+    earliest_feasible_ms: z
+      .int()
+      .positive()
+      .optional()
+      .describe('DEADLINE_UNMET: the soonest `deadline_ms` that such a task would probably meet now.'),
+  })
   .meta({ id: 'ErrorDetail', description: 'One problem of one field of the request.' });
 export type ErrorDetail = z.infer<typeof errorDetail>;
 

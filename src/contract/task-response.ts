@@ -20,7 +20,23 @@ export const admission = z
       .int()
       .nonnegative()
       .describe('Waiting tasks that start before this one; 0 when it is next or a slot is free.'),
-    predicted_start_ms: z.int().nonnegative().describe('Estimated milliseconds until the task starts.'),
+    predicted_start_ms: z
+      .int()
+      .nonnegative()
+      .describe(
+        'Milliseconds until the task starts: half of such tasks start sooner. A configured guess before anything was measured.',
+      ),
+    predicted_start_p90_ms: z
+      .int()
+      .nonnegative()
+      .optional()
+      .describe('Nine in ten such tasks start within it. Left out before anything was measured.'),
+    on_time_probability: z
+      .number()
+      .min(0)
+      .max(1)
+      .optional()
+      .describe('With a deadline: how likely its last token is out in time.'),
     backoff_ms: z
       .int()
       .nonnegative()

@@ -1,6 +1,14 @@
 export { Deadlines } from './deadlines.js';
-export { LineGauge, type LineDepth } from './line-gauge.js';
+export { LineGauge } from './line-gauge.js';
 export { PoolQueues } from './pool-queues.js';
-export { estimateStartMs, type StartFacts } from './estimate-start.js';
-export { Line, lineKeys, type EntryOutcome, type LineBounds, type LineEntry, type LineView } from './line.js';
+export { estimateRun, estimateStart, onTimeProbability, type Estimate, type StartEstimate } from './estimate-start.js';
+export {
+  Line,
+  lineKeys,
+  type EntryOutcome,
+  type LineBounds,
+  type LineDepth,
+  type LineEntry,
+  type LineView,
+} from './line.js';
 export { PoolQueue, queueNameOf, queuePrefix, type PoolJob } from './pool.queue.js';

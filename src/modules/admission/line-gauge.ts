@@ -1,13 +1,6 @@
-import type { Line } from './line.js';
+import type { Line, LineDepth } from './line.js';
 
-export interface LineDepth {
-  readonly interactive: number;
-  readonly batch: number;
-  /** Tokens the waiting tasks are expected to make. */
-  readonly tokens: number;
-}
-
-const empty: LineDepth = { interactive: 0, batch: 0, tokens: 0 };
+const empty: LineDepth = { interactive: 0, batch: 0, tokens: 0, tokensOf: { interactive: 0, batch: 0 } };
 
 /** How long the lines are, as of a moment ago: for choosing between pools, where the exact bounds are checked afterwards anyway. */
 export class LineGauge {

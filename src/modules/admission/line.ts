@@ -25,6 +25,16 @@ export interface LineBounds {
   readonly workersKey: string;
 }
 
+/** How long a line is. */
+export interface LineDepth {
+  readonly interactive: number;
+  readonly batch: number;
+  /** Tokens the waiting tasks are expected to make. */
+  readonly tokens: number;
+  /** The same by class. */
+  readonly tokensOf: Readonly<Record<Priority, number>>;
+}
+
 /** How a line looked at the moment of entry, the newcomer not counted. */
 export interface LineView {
   /** Waiting tasks that start before this one. */
@@ -76,12 +86,13 @@ export class Line {
   }
 
   /** Waiting tasks by class, and the tokens they are expected to make. */
-  async depthAndTokens(poolId: string): Promise<{ interactive: number; batch: number; tokens: number }> {
+  async depthAndTokens(poolId: string): Promise<LineDepth> {
     const [depth, sums] = await Promise.all([
       this.depth(poolId),
       this.redis.hmget(lineSumsKey(poolId), 'interactive', 'batch'),
     ]);
-    return { ...depth, tokens: sums.reduce((sum, text) => sum + Number(text ?? 0), 0) };
+    const [interactive = 0, batch = 0] = sums.map((text) => Number(text ?? 0));
+    return { ...depth, tokens: interactive + batch, tokensOf: { interactive, batch } };
   }
 
   /** How many waiting tasks are ahead of one, free slots not counted; null when it does not wait. */

@@ -1,7 +1,8 @@
 import { narrate, type Log } from '../../platform/observability/logger.js';
-import type { Metrics, ReplicaLabels } from '../../platform/observability/metrics.js';
+import type { Metrics } from '../../platform/observability/metrics.js';
 import type { CloseOutcome } from '../events/index.js';
 import type { DecodeFacts } from './decode.js';
+import { labelsOf } from './labels.js';
 import type { RunView } from './run-view.js';
 
 /** What running tasks counts and tells: the metric and the log line of a business event together. */
@@ -59,12 +60,6 @@ export class DispatchTelemetry {
   private tell(run: RunView, event: string, human: string, fields: Record<string, unknown>): void {
     if (this.log.isLevelEnabled('info')) narrate(this.log, event, human, { ...fieldsOf(run), ...fields });
   }
-}
-
-function labelsOf({ pool, claim }: RunView): ReplicaLabels {
-  const { config, replicas } = pool;
-  const engineVersion = replicas.find(({ known }) => known.id === claim.replicaId)?.engineVersion ?? null;
-  return { engine: config.engine.id, engineVersion, poolId: config.id, replicaId: claim.replicaId };
 }
 
 function fieldsOf(run: RunView) {

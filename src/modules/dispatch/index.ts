@@ -2,4 +2,5 @@ export { ClaimTask } from './claim-task.js';
 export { DeadlineWatch } from './deadline-watch.js';
 export { Dispatcher } from './dispatcher.js';
 export { DispatchTelemetry } from './dispatch.telemetry.js';
+export { RunMeasures } from './run-measures.js';
 export { Reconciler } from './reconciler.js';

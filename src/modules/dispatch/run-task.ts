@@ -8,7 +8,7 @@ import {
   type EventLog,
   type LogAppender,
 } from '../events/index.js';
-import type { Lease, Leases, LivePool, PoolPerfRecorder, PoolRegistry } from '../pools/index.js';
+import type { Lease, Leases, LivePool, PoolRegistry } from '../pools/index.js';
 import type { EndTask, TasksRepository } from '../tasks/index.js';
 import { candidates } from './candidates.js';
 import type { Claimed as Claim, ClaimOutcome, ClaimTask } from './claim-task.js';
@@ -16,6 +16,7 @@ import { Decode, type DecodeResult, type StopCause } from './decode.js';
 import type { DispatchTelemetry } from './dispatch.telemetry.js';
 import { endpointOf, engineRequestOf } from './engine-call.js';
 import { engineLost, isWorthAnother, outOfTime, workerLost } from './run-errors.js';
+import type { RunMeasures } from './run-measures.js';
 import type { RunView } from './run-view.js';
 import { untilDone } from './until-done.js';
 
@@ -23,7 +24,7 @@ export interface RunCollaborators {
   readonly pools: PoolRegistry;
   readonly claim: ClaimTask;
   readonly leases: Leases;
-  readonly perf: PoolPerfRecorder;
+  readonly measures: RunMeasures;
   readonly appender: LogAppender;
   readonly eventLog: Pick<EventLog, 'markStopped'>;
   readonly tasks: TasksRepository;
@@ -117,11 +118,12 @@ export class RunTask {
   }
 
   private async attempt(pool: LivePool, claim: Claim, tried: Set<string>): Promise<RunOutcome | 'another replica'> {
-    const { telemetry, appender, clock } = this.with_;
+    const { telemetry, measures, appender, clock } = this.with_;
     const lease = { poolId: this.poolId, replicaId: claim.replicaId, taskId: this.taskId, attempt: claim.attempt };
     this.lease = lease;
     const run = { pool, claim, lease, taskId: this.taskId, correlationId: this.context.correlationId };
     telemetry.started(run);
+    measures.started(run);
     const decode = new Decode(clock, (facts) => {
       const firstTokenMs = facts.firstTokenMs ?? 0;
       writer.metrics({
@@ -276,7 +278,7 @@ export class RunTask {
     decode: Decode,
     usage?: { readonly tokensIn: number; readonly tokensOut: number },
   ): Promise<void> {
-    const { endTask, telemetry, perf } = this.with_;
+    const { endTask, telemetry, measures } = this.with_;
     const closing = untilDone(() => endTask.close(this.taskId, template, fence), this.context.signal);
     // The engine is done with the task: the slot is given back in the same trip.
     const [outcome] = await Promise.all([closing, this.release(run.lease)]);
@@ -286,8 +288,8 @@ export class RunTask {
     this.settle();
     const { firstTokenMs } = decode.facts;
     if (firstTokenMs !== null) {
-      const sample = { tokensOut: outcome.tokensOut, decodeTimeMs: outcome.decodeTimeMs, firstTokenMs };
-      perf.record(this.poolId, sample);
+      const { tokensOut, decodeTimeMs } = outcome;
+      measures.ended(run, { tokensOut, decodeTimeMs, firstTokenMs });
     }
   }
 
@@ -306,6 +308,7 @@ export class RunTask {
 
   private async release(lease: Lease): Promise<void> {
     if (this.lease === lease) this.lease = null;
+    this.with_.measures.released(lease);
     // A lease that can't be given back runs out by itself.
     await this.with_.leases.release(lease).catch(() => undefined);
   }

@@ -6,5 +6,7 @@ export const leaseKey = (poolId: string, replicaId: string): string => `${keyPre
 export const workersKey = (poolId: string): string => `${keyPrefix}:workers:${poolId}`;
 /** Hash: replicas announced at run time (started by a pool manager), replica id → JSON. */
 export const announcedKey = (poolId: string): string => `${keyPrefix}:announced:${poolId}`;
-/** Hash: measured speed of a pool. */
+/** Hash: what was measured of a pool, `measures` (JSON) in `version`. */
 export const perfKey = (poolId: string): string => `${keyPrefix}:perf:${poolId}`;
+/** Hash: running tasks as each process last told them, process id → JSON. */
+export const runningKey = (poolId: string): string => `${keyPrefix}:running:${poolId}`;

@@ -1,77 +1,99 @@
 import type { Redis } from 'ioredis';
+import { LuaScript } from '../../platform/redis/lua-script.js';
+import { unmeasured, withRun, withStart, type PoolPerf, type RunSample, type StartSample } from './measure.js';
 import { perfKey } from './pool-keys.js';
 
-/** Measured speed of a pool, shared by all processes. */
-export interface PoolPerf {
-  readonly tokensPerS: number | null;
-  readonly firstTokenMs: number | null;
-  /** Output of a task, tokens. */
-  readonly taskTokens: number | null;
+const saveScript = new LuaScript(new URL('./save-perf.lua', import.meta.url));
+
+type Sample = (before: PoolPerf) => PoolPerf;
+
+/** Samples kept while Redis is away; older ones say nothing new by then. */
+const mostPending = 512;
+const mostTries = 5;
+
+interface Known {
+  readonly version: number;
+  readonly perf: PoolPerf;
 }
 
-/** Weight of the newest task in the moving average: about the last ten tasks count. */
-const newestWeight = 0.2;
+const nothing: Known = { version: 0, perf: unmeasured };
 
-/** Exponentially weighted moving averages of what tasks of a pool measured; in Redis, so that every api process estimates alike. */
+/**
+ * What tasks of a pool measured: speed, lengths, starts and how good predictions were. In Redis, so that every process predicts alike. Samples
+ * count here at once and for all with the next `refresh`, which folds them into whatever the others have stored.
+ */
 export class PoolPerfRecorder {
-  private readonly known = new Map<string, PoolPerf>();
-  private readonly unsaved = new Set<string>();
+  private readonly known = new Map<string, Known>();
+  private readonly pending = new Map<string, Sample[]>();
 
   constructor(private readonly redis: Redis) {}
 
   /** What is known here; brought up to date by `refresh`. */
   of(poolId: string): PoolPerf {
-    return this.known.get(poolId) ?? { tokensPerS: null, firstTokenMs: null, taskTokens: null };
+    return (this.known.get(poolId) ?? nothing).perf;
   }
 
-  /** Counts one finished task in; written by the next `refresh`. */
-  record(poolId: string, sample: { tokensOut: number; decodeTimeMs: number; firstTokenMs: number }): void {
-    const before = this.of(poolId);
-    const decodeMs = sample.decodeTimeMs - sample.firstTokenMs;
-    const speed = sample.tokensOut > 1 && decodeMs > 0 ? ((sample.tokensOut - 1) / decodeMs) * 1000 : null;
-    this.known.set(poolId, {
-      tokensPerS: blend(before.tokensPerS, speed),
-      firstTokenMs: blend(before.firstTokenMs, sample.firstTokenMs),
-      taskTokens: blend(before.taskTokens, sample.tokensOut),
-    });
-    this.unsaved.add(poolId);
+  /** Counts one finished task in. */
+  recordRun(poolId: string, sample: RunSample): void {
+    this.add(poolId, (before) => withRun(before, sample));
   }
 
-  /**
-   * Writes what was measured here, else reads what other processes measured. Two processes that measure at once overwrite each other:
-   * both are averages of the same pool. Keeps what it knows while Redis is away.
-   */
+  /** Counts one start in. */
+  recordStart(poolId: string, sample: StartSample): void {
+    this.add(poolId, (before) => withStart(before, sample));
+  }
+
+  /** Writes what was measured here and reads what other processes measured. Keeps what it knows while Redis is away. Never rejects. */
   async refresh(poolId: string): Promise<void> {
+    const samples = this.pending.get(poolId) ?? [];
+    this.pending.delete(poolId);
     try {
-      if (this.unsaved.delete(poolId)) await this.save(poolId);
-      else await this.load(poolId);
+      const stored = await this.load(poolId);
+      this.keep(poolId, samples.length === 0 ? stored : await this.save(poolId, stored, samples));
     } catch {
-      // What was known stays.
+      const later = this.pending.get(poolId) ?? [];
+      this.pending.set(poolId, [...samples, ...later].slice(-mostPending));
     }
   }
 
-  private async save(poolId: string): Promise<void> {
-    const { tokensPerS, firstTokenMs, taskTokens } = this.of(poolId);
-    const fields = {
-      ...(tokensPerS !== null && { tps: tokensPerS }),
-      ...(firstTokenMs !== null && { ftm: firstTokenMs }),
-      ...(taskTokens !== null && { tpt: taskTokens }),
-    };
-    if (Object.keys(fields).length > 0) await this.redis.hset(perfKey(poolId), fields);
+  private add(poolId: string, sample: Sample): void {
+    const { version, perf } = this.known.get(poolId) ?? nothing;
+    this.known.set(poolId, { version, perf: sample(perf) });
+    const pending = this.pending.get(poolId);
+    if (pending === undefined) this.pending.set(poolId, [sample]);
+    else if (pending.push(sample) > mostPending) pending.shift();
   }
 
-  private async load(poolId: string): Promise<void> {
-    const [tps, ftm, tpt] = await this.redis.hmget(perfKey(poolId), 'tps', 'ftm', 'tpt');
-    if (this.unsaved.has(poolId)) return;
-    this.known.set(poolId, { tokensPerS: number(tps), firstTokenMs: number(ftm), taskTokens: number(tpt) });
+  /** Samples that came in meanwhile are counted in again. */
+  private keep(poolId: string, { version, perf }: Known): void {
+    const later = this.pending.get(poolId) ?? [];
+    this.known.set(poolId, { version, perf: folded(perf, later) });
+  }
+
+  private async load(poolId: string): Promise<Known> {
+    const [version, measures] = await this.redis.hmget(perfKey(poolId), 'version', 'measures');
+    return readKnown(Number(version ?? 0), measures ?? '');
+  }
+
+  private async save(poolId: string, stored: Known, samples: readonly Sample[]): Promise<Known> {
+    let { version, perf } = stored;
+    for (let tries = 0; tries < mostTries; tries++) {
+      const next = folded(perf, samples);
+      const reply = await saveScript.run(this.redis, [perfKey(poolId)], [version, JSON.stringify(next)]);
+      if (!Array.isArray(reply)) throw new Error('unexpected reply of save-perf.lua');
+      if (reply[0] === 1) return { version: version + 1, perf: next };
+      ({ version, perf } = readKnown(Number(reply[1]), String(reply[2])));
+    }
+    throw new Error('others store measures all the time');
   }
 }
 
-function blend(before: number | null, newest: number | null): number | null {
-  if (newest === null) return before;
-  return before === null ? newest : before + newestWeight * (newest - before);
+function folded(perf: PoolPerf, samples: readonly Sample[]): PoolPerf {
+  return samples.reduce((before, sample) => sample(before), perf);
 }
 
-function number(text: string | null | undefined): number | null {
-  return text === null || text === undefined ? null : Number(text);
+/** Measures of an earlier release may lack fields: those begin anew. */
+function readKnown(version: number, measures: string): Known {
+  if (measures === '') return { version, perf: unmeasured };
+  return { version, perf: { ...unmeasured, ...(JSON.parse(measures) as Partial<PoolPerf>) } };
 }

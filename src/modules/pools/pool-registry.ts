@@ -5,7 +5,9 @@ import type { Leases } from './leases.js';
 import type { LiveReplica } from './live-replica.js';
 import { leaseKey, workersKey } from './pool-keys.js';
 import { PoolMonitor, type PoolListener } from './pool-monitor.js';
-import type { PoolPerf, PoolPerfRecorder } from './pool-perf.js';
+import type { PoolPerf } from './measure.js';
+import type { PoolPerfRecorder } from './pool-perf.js';
+import type { RunningBoard, RunningTask } from './running-board.js';
 import type { LookAtEngine } from '../../engines/engine-probe.js';
 
 /** A pool as this process knows it now. */
@@ -23,6 +25,8 @@ export interface LivePool {
   readonly perf: PoolPerf;
   /** Slots in use by replica, as of the last look. */
   readonly leases: ReadonlyMap<string, number>;
+  /** The tasks in them, as far as known. */
+  readonly running: readonly RunningTask[];
 }
 
 const stateOrder: readonly PoolState[] = [
@@ -46,7 +50,11 @@ export class PoolRegistry {
     pools: readonly PoolConfig[],
     redis: Redis,
     lookAtEngine: LookAtEngine,
-    private readonly records: { readonly leases: Leases; readonly perf: PoolPerfRecorder },
+    private readonly records: {
+      readonly leases: Leases;
+      readonly perf: PoolPerfRecorder;
+      readonly running: RunningBoard;
+    },
     private readonly options: { readonly refreshMs: number },
   ) {
     const onChange: PoolListener = (poolId) => {
@@ -106,6 +114,7 @@ export class PoolRegistry {
         try {
           const ids = monitor.all.map(({ known }) => known.id);
           this.leaseCounts.set(poolId, await this.records.leases.active(poolId, ids));
+          await this.records.running.refresh(poolId);
         } catch {
           // Redis is away: the last counts stand.
         }
@@ -132,6 +141,7 @@ export class PoolRegistry {
       ctxMax: contexts.length === 0 ? null : Math.min(...contexts),
       perf: this.records.perf.of(config.id),
       leases: this.leaseCounts.get(config.id) ?? new Map(),
+      running: this.records.running.of(config.id),
     };
   }
 }

@@ -1,6 +1,5 @@
-import type { Priority } from '../../contract/common.js';
 import type { Admission, PlacementRecord } from '../../contract/task-response.js';
-import { estimateStartMs, type LineView } from '../admission/index.js';
+import type { LineView } from '../admission/index.js';
 import type { Decision } from '../placement/index.js';
 import type { LivePool } from '../pools/index.js';
 
@@ -9,20 +8,6 @@ export type Assigned = Extract<Decision, { kind: 'assigned' }>;
 /** Paths of a task's event stream. */
 export function streamsOf(taskId: string): Admission['streams'] {
   return { sse: `/v2/tasks/${taskId}/events`, sse_verbose: `/v2/tasks/${taskId}/events?verbose=true` };
-}
-
-/** Milliseconds until a task that enters now would start. */
-export function predictStartMs(pool: LivePool, view: LineView, priority: Priority): number {
-  return estimateStartMs({
-    position: view.position,
-    slots: pool.slots,
-    freeSlots: Math.max(0, pool.slots - view.busySlots),
-    tokensAhead: priority === 'batch' ? view.tokens.interactive + view.tokens.batch : view.tokens.interactive,
-    tokensPerS: pool.perf.tokensPerS,
-    firstTokenMs: pool.perf.firstTokenMs,
-    taskTokens: pool.perf.taskTokens,
-    hintMs: pool.config.admission.start_hint_ms,
-  });
 }
 
 /** A polite client waits about as long as its own task before it submits more; not at all while the line is at most half full. */

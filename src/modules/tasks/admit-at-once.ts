@@ -65,14 +65,14 @@ export class AdmitAtOnce {
 
 /** An accepted task as it is handed to a worker of this process. */
 function startableOf(task: NewTask, { hubId }: SubmitContext): StartableTask {
-  const { taskId, poolId, correlationId, request, deadlineMs } = task;
+  const { taskId, poolId, correlationId, request } = task;
   return {
     taskId,
     poolId,
     correlationId,
     priority: request.priority,
     hubId,
-    request: runRequestOf(request, deadlineMs),
+    request: runRequestOf(task),
     startedFrame: startedFrame(task),
   };
 }

@@ -41,7 +41,7 @@ export class AdmitInLine {
     const { kind, view } = await line.enter(entry, lineBounds(pool, request.priority, pools));
     if (kind === 'full') {
       telemetry.pushedBack(pool);
-      throw lineIsFull(pool, view, request.priority);
+      throw lineIsFull(pool, view, request.priority, clock.now());
     }
     const task = newTask(draft, view, null, clock.now());
     const isNew = await tasks.insert(task).catch(async (error: unknown) => {

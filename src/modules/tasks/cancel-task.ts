@@ -89,7 +89,7 @@ export class CancelTask {
     const { tasks, ended, log } = this.with_;
     const open = await tasks.findOpen(taskId);
     if (open !== null) {
-      const request = JSON.stringify(runRequestOf(open.request, open.deadlineMs));
+      const request = JSON.stringify(runRequestOf(open));
       await log.open({ taskId, attempts: open.attempts, request, startedFrame: startedFrame(open), hubId: null });
       return null;
     }

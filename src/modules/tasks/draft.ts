@@ -4,8 +4,9 @@ import type { LineView } from '../admission/index.js';
 import type { LogChunk } from '../events/index.js';
 import type { LivePool } from '../pools/index.js';
 import type { RateTicket } from '../rate-limits/index.js';
-import { backoffMs, placementRecord, predictStartMs, streamsOf, type Assigned } from './admission-answer.js';
-import type { NewTask } from './task-record.js';
+import { backoffMs, placementRecord, streamsOf, type Assigned } from './admission-answer.js';
+import { onTime, predictStart } from './predict-start.js';
+import { expectedTokens, type NewTask } from './task-record.js';
 
 export interface SubmitContext {
   readonly correlationId: string;
@@ -62,7 +63,10 @@ export function newTask(
   startedOn: string | null,
   createdMs: number,
 ): NewTask {
-  const predictedStartMs = predictStartMs(pool, view, request.priority);
+  const start = predictStart(pool, view, request.priority, createdMs);
+  const { medianMs, p90Ms, model, isKnown } = start;
+  const { deadline_ms: deadlineMs } = request;
+  const chance = deadlineMs === undefined || !isKnown ? null : onTime(pool, start, expectedTokens(request), deadlineMs);
   return {
     taskId,
     bodyHash: hash,
@@ -73,15 +77,21 @@ export function newTask(
     admission: {
       task_id: taskId,
       queue_position: view.position,
-      predicted_start_ms: predictedStartMs,
-      backoff_ms: backoffMs(pool, view, predictedStartMs),
+      predicted_start_ms: medianMs,
+      ...(isKnown && { predicted_start_p90_ms: p90Ms }),
+      ...(chance !== null && { on_time_probability: chance }),
+      backoff_ms: backoffMs(pool, view, medianMs),
       pool_id: pool.config.id,
       streams: streamsOf(taskId),
       preparation: { steps: [] },
     },
     placement: placementRecord(decision),
     createdMs,
-    deadlineMs: request.deadline_ms === undefined ? null : createdMs + request.deadline_ms,
+    deadlineMs: deadlineMs === undefined ? null : createdMs + deadlineMs,
     startedOn,
+    told:
+      model === null
+        ? null
+        : { since_ms: createdMs, median_ms: medianMs, p90_ms: p90Ms, model_ms: model.ms, spread: model.spread },
   };
 }

@@ -11,6 +11,7 @@ export { ReadTask } from './read-task.js';
 export type { StartableTask, StartedTask, StartNow } from './start-now.port.js';
 export { StreamTask } from './stream-task.js';
 export { SubmitTask } from './submit-task.js';
+export { DeadlineGate } from './deadline-gate.js';
 export { expectedTokens, type OpenTask, type RunRequest } from './task-record.js';
 export { TaskReadsRepository } from './task-reads.repository.js';
 export { TasksModule, type TaskUseCases } from './tasks.module.js';

@@ -4,11 +4,13 @@ import { runRequestOf, type NewTask, type OpenTask } from './task-record.js';
 
 /** Event 1 of a task. The same task always gives the same bytes, also when its log must be opened again. */
 export function startedFrame(task: Pick<OpenTask, 'taskId' | 'admission' | 'request' | 'engine' | 'poolId'>): string {
-  const { queue_position, predicted_start_ms } = task.admission;
+  const { queue_position, predicted_start_ms, predicted_start_p90_ms, on_time_probability } = task.admission;
   const data = {
     task_id: task.taskId,
     queue_position,
     predicted_start_ms,
+    predicted_start_p90_ms,
+    on_time_probability,
     pool_id: task.poolId,
     model_ref: task.request.model_ref,
     engine: task.engine,
@@ -28,7 +30,7 @@ export async function openTask(
   { log, queue, deadlines }: { readonly log: EventLog; readonly queue: PoolQueue; readonly deadlines: Deadlines },
   hubId: string | null,
 ): Promise<void> {
-  const request = JSON.stringify(runRequestOf(task.request, task.deadlineMs));
+  const request = JSON.stringify(runRequestOf(task));
   const opened = log.open({
     taskId: task.taskId,
     attempts: task.attempts,

@@ -3,11 +3,10 @@ import { AppError } from '../../platform/errors/app-error.js';
 import type { LineView } from '../admission/index.js';
 import type { Decision } from '../placement/index.js';
 import type { LivePool } from '../pools/index.js';
-import { predictStartMs } from './admission-answer.js';
+import { drainMs } from './predict-start.js';
 import type { SubmitContext } from './draft.js';
 
 const unreadyRetryMs = 2000;
-const leastRetryMs = 100;
 
 /** Placement found no pool. */
 export function noPool({ code, message, poolId, details }: Extract<Decision, { kind: 'none' }>): AppError {
@@ -24,12 +23,11 @@ export function poolVanished(): AppError {
 }
 
 /** No place in line; says when one should come free. */
-export function lineIsFull(pool: LivePool, view: LineView, priority: Priority): AppError {
+export function lineIsFull(pool: LivePool, view: LineView, priority: Priority, nowMs: number): AppError {
   const waiting = Math.max(1, view.waiting.interactive + view.waiting.batch);
-  const drainMs = predictStartMs(pool, { ...view, position: waiting }, 'batch');
   const message = `The queue of the pool is full for ${priority} tasks: ${waiting} wait. Try again later, or use another pool.`;
   return new AppError('ADMISSION_REJECT', message, {
-    retryAfterMs: Math.max(leastRetryMs, Math.round(drainMs / waiting)),
+    retryAfterMs: drainMs(pool, nowMs),
     policyLabel: pool.config.queue.full_policy,
     engine: pool.config.engine.id,
     poolId: pool.config.id,
@@ -39,6 +37,18 @@ export function lineIsFull(pool: LivePool, view: LineView, priority: Priority): 
 export function deadlinePassed(): AppError {
   const details = [{ field: 'deadline_ms', problem: 'must lie in the future' }];
   return new AppError('DEADLINE_UNMET', 'deadline_ms: must lie in the future', { details });
+}
+
+/** The deadline is out of reach. @param earliestMs deadline that half of such tasks would meet */
+export function deadlineUnmet(pool: LivePool, deadlineMs: number, earliestMs: number): AppError {
+  const problem = `is too soon: the earliest feasible now is ${earliestMs}`;
+  const message = `A deadline of ${deadlineMs} ms can't be met: the earliest feasible now is ${earliestMs} ms. Allow more time, or ask for fewer tokens.`;
+  return new AppError('DEADLINE_UNMET', message, {
+    retriable: true,
+    engine: pool.config.engine.id,
+    poolId: pool.config.id,
+    details: [{ field: 'deadline_ms', problem, earliest_feasible_ms: earliestMs }],
+  });
 }
 
 /** The id is taken by another request. */

@@ -18,6 +18,18 @@ export interface NewTask {
   readonly deadlineMs: number | null;
   /** Replica on which it has begun already; null: it waits in line. */
   readonly startedOn: string | null;
+  readonly told: ToldStart | null;
+}
+
+/** When a waiting task was told at acceptance that it would start: compared with its start. Absent when nothing was measured by then. */
+export interface ToldStart {
+  /** Unix ms */
+  readonly since_ms: number;
+  readonly median_ms: number;
+  readonly p90_ms: number;
+  /** The same before calibration: median and spread of the logarithm. */
+  readonly model_ms: number;
+  readonly spread: number;
 }
 
 /** How a task ended. */
@@ -51,6 +63,7 @@ export interface OpenTask {
   readonly engine: EngineId;
   readonly createdMs: number;
   readonly deadlineMs: number | null;
+  readonly told: ToldStart | null;
 }
 
 /** What a worker needs to run a task; lies in the run record while the task is open. */
@@ -61,10 +74,18 @@ export interface RunRequest {
   readonly sampling?: TaskRequest['sampling'];
   readonly priority: Priority;
   readonly deadline_ms: number | null;
+  /** Output tokens counted with when estimating. */
+  readonly expected_tokens: number;
+  /** Null: it did not wait, or was told nothing that was measured. */
+  readonly told: ToldStart | null;
 }
 
 /** The part of an accepted request that its worker needs. */
-export function runRequestOf(request: TaskRequest, deadlineMs: number | null): RunRequest {
+export function runRequestOf({
+  request,
+  deadlineMs,
+  told,
+}: Pick<OpenTask, 'request' | 'deadlineMs' | 'told'>): RunRequest {
   return {
     prompt: request.prompt,
     max_tokens: request.max_tokens,
@@ -72,6 +93,8 @@ export function runRequestOf(request: TaskRequest, deadlineMs: number | null): R
     sampling: request.sampling,
     priority: request.priority,
     deadline_ms: deadlineMs,
+    expected_tokens: expectedTokens(request),
+    told,
   };
 }
 

@@ -219,6 +219,8 @@ function openTask(row: OpenRow): OpenTask {
     engine: row.engine,
     createdMs: row.created_at.getTime(),
     deadlineMs: row.deadline_at?.getTime() ?? null,
+    // It is put back, or ended: when it starts says nothing about what it was told.
+    told: null,
   };
 }
 

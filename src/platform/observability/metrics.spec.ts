@@ -21,6 +21,7 @@ describe('the metrics', () => {
     metrics.setPoolReady('p', true);
     metrics.firstTokenAfter(pool, 120);
     metrics.decodedWithin(pool, 900);
+    metrics.waitWasPredicted(pool, -120, true);
     const text = await register.metrics();
     const base = 'engine="llamacpp",engine_version="unknown",pool_id="p"';
     const line = 'engine="llamacpp",engine_version="b1",pool_id="p",priority="batch"';
@@ -37,6 +38,8 @@ describe('the metrics', () => {
       `queue_depth{${line}} 5`,
       'active_leases{pool_id="p"} 1',
       'pool_ready{pool_id="p"} 1',
+      `eta_starts_total{${line},inside_p90="true"} 1`,
+      `eta_error_ms_sum{${line}} 120`,
       '# TYPE latency_first_token_ms histogram',
       '# TYPE latency_decode_ms histogram',
       '# TYPE queue_depth gauge',

@@ -93,6 +93,16 @@ export class Metrics {
     [250, 500, 1000, 1500, 2000, 3000, 4000, 6000, 8000, 12_000],
   );
 
+  private readonly etaError = histogram(
+    'eta_error_ms',
+    'Milliseconds between the start that a waiting task was told at acceptance and its start, either way.',
+    [50, 100, 250, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000, 300_000],
+  );
+  private readonly etaStarts = counter('eta_starts_total', 'Starts of tasks that waited and had been told when.', [
+    ...poolLabels,
+    'inside_p90',
+  ]);
+
   /** A task was accepted; the replica is not chosen yet, so `replica_id` is `none`. */
   taskEnqueued(labels: Omit<ReplicaLabels, 'replicaId'>, priority: Priority): void {
     this.enqueued.inc({ ...byReplica({ ...labels, replicaId: null }), priority });
@@ -144,6 +154,12 @@ export class Metrics {
 
   setPoolReady(poolId: string, isReady: boolean): void {
     this.ready.set({ pool_id: poolId }, isReady ? 1 : 0);
+  }
+
+  /** A task that waited has started: how far off its prediction was, and whether it came within the p90. */
+  waitWasPredicted(labels: PoolLabels, errorMs: number, isInsideP90: boolean): void {
+    this.etaError.observe(byPool(labels), Math.abs(errorMs));
+    this.etaStarts.inc({ ...byPool(labels), inside_p90: String(isInsideP90) });
   }
 
   firstTokenAfter(labels: PoolLabels, milliseconds: number): void {

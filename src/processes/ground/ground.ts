@@ -9,7 +9,7 @@ import {
 } from '../../modules/artifacts/index.js';
 import { Deadlines, Line, PoolQueues } from '../../modules/admission/index.js';
 import { EventArchiveRepository, EventHub, EventLog } from '../../modules/events/index.js';
-import { Leases, PoolPerfRecorder, PoolRegistry } from '../../modules/pools/index.js';
+import { Leases, PoolPerfRecorder, PoolRegistry, RunningBoard } from '../../modules/pools/index.js';
 import { EndTask, KeepTranscript, TasksRepository, TranscriptLogs } from '../../modules/tasks/index.js';
 import { systemClock, type Clock } from '../../platform/clock/clock.js';
 import type { AppConfig } from '../../platform/config/app-config.js';
@@ -41,6 +41,7 @@ export interface Ground {
   readonly queues: PoolQueues;
   readonly leases: Leases;
   readonly perf: PoolPerfRecorder;
+  readonly running: RunningBoard;
   readonly pools: PoolRegistry;
   readonly hubId: string | null;
   close(): Promise<void>;
@@ -61,12 +62,14 @@ export async function openGround(config: AppConfig, log: Log, stores: Stores): P
   const hubId = config.roles.includes('api') ? EventHub.newId() : null;
   const leases = new Leases(redis.commands, clock);
   const perf = new PoolPerfRecorder(redis.commands);
+  const processId = newUuid().slice(0, 8);
+  const running = new RunningBoard(redis.commands, clock, processId);
   const poolIds = config.pools.map(({ id }) => id);
   const tasks = new TasksRepository(database.pool);
   const artifacts = artifactUseCases(config, database, clock);
   const queues = new PoolQueues(poolIds, redis.commands);
   return {
-    processId: newUuid().slice(0, 8),
+    processId,
     config,
     log,
     clock,
@@ -82,7 +85,8 @@ export async function openGround(config: AppConfig, log: Log, stores: Stores): P
     queues,
     leases,
     perf,
-    pools: new PoolRegistry(config.pools, redis.commands, lookAtEngine, { leases, perf }, { refreshMs: 500 }),
+    running,
+    pools: new PoolRegistry(config.pools, redis.commands, lookAtEngine, { leases, perf, running }, { refreshMs: 500 }),
     hubId,
     close: async () => {
       await queues.close();

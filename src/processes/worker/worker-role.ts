@@ -1,7 +1,7 @@
 import { createEngineAgent } from '../../engines/http/stream-request.js';
 import { LlamacppAdapter } from '../../engines/llamacpp/llamacpp.adapter.js';
 import type { EngineAdapter, EngineAdapters } from '../../engines/engine-adapter.port.js';
-import { ClaimTask, Dispatcher, DispatchTelemetry } from '../../modules/dispatch/index.js';
+import { ClaimTask, Dispatcher, DispatchTelemetry, RunMeasures } from '../../modules/dispatch/index.js';
 import { LogAppender, type EventHub } from '../../modules/events/index.js';
 import type { EndTask, StartNow } from '../../modules/tasks/index.js';
 import type { Ground } from '../ground/ground.js';
@@ -26,16 +26,17 @@ export function createAdapters(): { readonly adapters: EngineAdapters; readonly 
 
 /** @param hub readers of the same process, fed in memory; null in a process without */
 export function createWorkerRole(ground: Ground, endTask: EndTask, hub: EventHub | null): WorkerRole {
-  const { redis, pools, queues, leases, perf, tasks, clock, log, metrics, config, processId } = ground;
+  const { redis, pools, queues, leases, perf, running, tasks, clock, log, metrics, config, processId } = ground;
   const { adapters, close } = createAdapters();
   const appender = new LogAppender(redis.commands, hub?.id ?? null, (chunks) => hub?.deliver(chunks));
   const leaseMs = config.worker.lock_ms;
   const claim = new ClaimTask(redis.commands, clock, leaseMs);
   const telemetry = new DispatchTelemetry(metrics, log);
+  const measures = new RunMeasures(perf, running, metrics, clock);
   const dispatcher = new Dispatcher(
     queues,
     { commands: redis.commands, subscriber: redis.subscriber, blocking: () => redis.blocking() },
-    { pools, claim, leases, perf, appender, tasks, endTask, adapters, telemetry, clock, eventLog: ground.eventLog },
+    { pools, claim, leases, measures, appender, tasks, endTask, adapters, telemetry, clock, eventLog: ground.eventLog },
     {
       processId,
       lockMs: config.worker.lock_ms,
