@@ -1,6 +1,7 @@
 import { accept } from './accept.mjs';
 import { ceiling } from './ceiling.mjs';
+import { eta } from './eta.mjs';
 import { streamsThousand } from './streams.mjs';
 import { ttftMany, ttftOne } from './ttft.mjs';
 
-export const scenarios = [ttftOne, ttftMany, streamsThousand, ceiling, accept];
+export const scenarios = [ttftOne, ttftMany, streamsThousand, ceiling, accept, eta];
