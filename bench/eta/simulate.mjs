@@ -44,9 +44,75 @@ function insertBy(list, item, time) {
   list.splice(at, 0, item);
 }
 
+/** The pool: who holds a slot, who waits, and what was told. */
+class SimulatedPool {
+  told = [];
+  #model;
+  #slots;
+  #capacity;
+  #waiting = { interactive: [], batch: [] };
+  #running = [];
+  #perf;
+
+  constructor(model, { slots, capacity }) {
+    this.#model = model;
+    this.#slots = slots;
+    this.#capacity = capacity;
+    this.#perf = model.unmeasured;
+  }
+
+  /** When the next running task ends; never while none runs. */
+  get nextEndMs() {
+    return this.#running[0]?.endsMs ?? Number.POSITIVE_INFINITY;
+  }
+
+  arrive(entry, now) {
+    const { interactive, batch } = this.#waiting;
+    if (this.#running.length < this.#slots) this.#begin(entry, now);
+    else if (interactive.length + batch.length < this.#capacity) {
+      const before = entry.priority === 'batch' ? [...interactive, ...batch] : interactive;
+      const told = this.#predict(entry.priority, before, now);
+      this.#waiting[entry.priority].push({ ...entry, cameMs: now, position: before.length, told });
+    }
+  }
+
+  /** Ends the running task whose time has come, and lets the next one begin. */
+  end() {
+    const entry = this.#running.shift();
+    this.#perf = this.#model.withRun(this.#perf, entry);
+    const next = this.#waiting.interactive.shift() ?? this.#waiting.batch.shift();
+    if (next !== undefined) this.#begin(next, entry.endsMs);
+  }
+
+  #predict(priority, before, nowMs) {
+    return this.#model.estimateStart({
+      priority,
+      position: before.length,
+      slots: this.#slots,
+      freeSlots: 0,
+      tokensAhead: before.reduce((sum, { askedTokens }) => sum + askedTokens, 0),
+      running: this.#running.map(({ askedTokens, startedMs }) => ({ expectedTokens: askedTokens, startedMs })),
+      perf: this.#perf,
+      hintMs: 1000,
+      batchShare: 0,
+      nowMs,
+    });
+  }
+
+  #begin(entry, now) {
+    const { priority, position, told } = entry;
+    const isPredicted = told?.model !== undefined && told.model !== null;
+    const actualMs = now - entry.cameMs;
+    const wait = isPredicted ? { actualMs, modelMs: told.model.ms, spread: told.model.spread } : null;
+    this.#perf = this.#model.withStart(this.#perf, { priority, atMs: now, wait });
+    if (isPredicted) this.told.push({ priority, position, actualMs, ...told });
+    insertBy(this.#running, { ...entry, startedMs: now, endsMs: now + entry.runMs }, ({ endsMs }) => endsMs);
+  }
+}
+
 /** The loads follow each other in phases of equal length. @returns the starts of tasks that waited, in order */
 export function simulate(
-  { estimateStart, withRun, withStart, unmeasured },
+  model,
   {
     seed = 1,
     slots = 4,
@@ -57,63 +123,17 @@ export function simulate(
     capacity = 128,
   } = {},
 ) {
+  const mix = { interactiveShare, guess };
   const random = generator(seed);
-  const spacing = meanRunMs(generator(seed + 1), { interactiveShare, guess }) / slots;
-  const waiting = { interactive: [], batch: [] };
-  const running = [];
-  const told = [];
-  let perf = unmeasured;
-  let now = 0;
-  let nextArrival = 0;
-
-  const begin = (entry) => {
-    const wait = entry.told?.model ? { actualMs: now - entry.cameMs, ...entry.told } : null;
-    perf = withStart(perf, {
-      priority: entry.priority,
-      atMs: now,
-      wait: wait && { actualMs: wait.actualMs, modelMs: wait.model.ms, spread: wait.model.spread },
-    });
-    if (wait !== null) told.push({ priority: entry.priority, position: entry.position, ...wait });
-    insertBy(running, { ...entry, startedMs: now, endsMs: now + entry.runMs }, ({ endsMs }) => endsMs);
-  };
-  const arrive = (entry) => {
-    if (running.length < slots) return begin(entry);
-    const before = entry.priority === 'batch' ? [...waiting.interactive, ...waiting.batch] : waiting.interactive;
-    if (waiting.interactive.length + waiting.batch.length >= capacity) return;
-    const estimate = estimateStart({
-      priority: entry.priority,
-      position: before.length,
-      slots,
-      freeSlots: 0,
-      tokensAhead: before.reduce((sum, { askedTokens }) => sum + askedTokens, 0),
-      running: running.map(({ askedTokens, startedMs }) => ({ expectedTokens: askedTokens, startedMs })),
-      perf,
-      hintMs: 1000,
-      batchShare: 0,
-      nowMs: now,
-    });
-    waiting[entry.priority].push({ ...entry, cameMs: now, position: before.length, told: estimate });
-  };
-  const end = (entry) => {
-    perf = withRun(perf, entry);
-    const next = waiting.interactive.shift() ?? waiting.batch.shift();
-    if (next !== undefined) begin(next);
-  };
-
-  for (let count = 0; count < tasks;) {
-    if (running.length > 0 && running[0].endsMs <= nextArrival) {
-      const entry = running.shift();
-      now = entry.endsMs;
-      end(entry);
-      continue;
-    }
-    now = nextArrival;
-    arrive(task(random, { interactiveShare, guess }));
+  const spacing = meanRunMs(generator(seed + 1), mix) / slots;
+  const pool = new SimulatedPool(model, { slots, capacity });
+  for (let count = 0, now = 0; count < tasks; count++) {
+    while (pool.nextEndMs <= now) pool.end();
+    pool.arrive(task(random, mix), now);
     const load = loads[Math.floor((count * loads.length) / tasks)];
-    nextArrival = now + (-Math.log(1 - random()) * spacing) / load;
-    count += 1;
+    now += (-Math.log(1 - random()) * spacing) / load;
   }
-  return told;
+  return pool.told;
 }
 
 /** How good the predictions were. */

@@ -21,6 +21,7 @@ const task: OpenTask = {
   engine: 'llamacpp',
   createdMs: 1_700_000_000_000,
   deadlineMs: null,
+  told: null,
 };
 const ending: TaskEnding = {
   taskId,
