@@ -134,10 +134,11 @@ describe('submitting tasks', () => {
   });
 
   it('ends a task whose deadline passes in line with DEADLINE_UNMET, and one that is being decoded with DECODE_TIMEOUT', async () => {
-    const decoding = aTask({ deadline_ms: 1500 });
+    // Long enough for what was measured of the tests before: what is out of reach is refused at once.
+    const decoding = aTask({ deadline_ms: 9000, expected_tokens: 1 });
     const reader = await SseClient.post(home.url, decoding);
     const run = await engine.run(decoding.prompt);
-    const waiting = await SseClient.post(other.url, aTask({ deadline_ms: 700 }));
+    const waiting = await SseClient.post(other.url, aTask({ deadline_ms: 6000, expected_tokens: 1 }));
     run.tokens(1);
     const unmet = expectWholeStream(await waiting.untilEnd());
     expect(unmet).toMatchObject({ event: 'error', data: { code: 'DEADLINE_UNMET', pool_id: 'default' } });
