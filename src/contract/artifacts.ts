@@ -6,7 +6,7 @@ export const artifactKind = z
   .meta({ id: 'ArtifactKind', description: 'What the document is; part of its identity.' });
 export type ArtifactKind = z.infer<typeof artifactKind>;
 
-const artifactId = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'must be "sha256:" and 64 lower-case hex digits');
+export const artifactId = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'must be "sha256:" and 64 lower-case hex digits');
 
 const tag = z
   .string()

@@ -1,13 +1,8 @@
 import type { Pool } from 'pg';
 import type { ArtifactKind, ArtifactListQuery, ArtifactSummary } from '../../contract/artifacts.js';
 import { WriteBatcher } from '../../platform/database/write-batcher.js';
+import type { Place } from '../../platform/http/keyset-page.js';
 import { maxMetadataBytes, maxTags, merged, type KeptArtifact, type NewArtifact } from './artifact-record.js';
-
-/** A place in the list of artifacts: newest first, the id breaks ties. */
-export interface ArtifactCursor {
-  readonly createdMs: number;
-  readonly id: string;
-}
 
 /** An artifact's row. */
 export interface StoredArtifact {
@@ -69,7 +64,7 @@ export class ArtifactsRepository {
   }
 
   /** At most `limit` artifacts after the cursor, newest first. */
-  async list(filter: Omit<ArtifactListQuery, 'cursor'>, after: ArtifactCursor | null): Promise<ArtifactSummary[]> {
+  async list(filter: Omit<ArtifactListQuery, 'cursor'>, after: Place | null): Promise<ArtifactSummary[]> {
     const values: unknown[] = [];
     const conditions: string[] = [];
     const where = (condition: (...names: string[]) => string, ...given: unknown[]): void => {

@@ -1,6 +1,12 @@
-import type { ArtifactListQuery, ArtifactPage, ArtifactSummary } from '../../contract/artifacts.js';
-import { AppError, invalidParams } from '../../platform/errors/app-error.js';
-import type { ArtifactCursor, ArtifactsRepository, StoredArtifact } from './artifacts.repository.js';
+import {
+  artifactId,
+  type ArtifactListQuery,
+  type ArtifactPage,
+  type ArtifactSummary,
+} from '../../contract/artifacts.js';
+import { AppError } from '../../platform/errors/app-error.js';
+import { pageOf, readCursor } from '../../platform/http/keyset-page.js';
+import type { ArtifactsRepository, StoredArtifact } from './artifacts.repository.js';
 import type { ObjectStore } from './object-store.port.js';
 import { unpack } from './packed-content.js';
 
@@ -35,11 +41,9 @@ export class ReadArtifact {
 
   /** Newest first. Rejects with INVALID_PARAMS for a cursor that is none of ours. */
   async page({ cursor, ...filter }: ArtifactListQuery): Promise<ArtifactPage> {
-    const after = cursor === undefined ? null : readCursor(cursor);
+    const after = readCursor(cursor, isArtifactId);
     const found = await this.artifacts.list({ ...filter, limit: filter.limit + 1 }, after);
-    const items = found.slice(0, filter.limit);
-    const last = items.at(-1);
-    return { items, next_cursor: found.length > filter.limit && last !== undefined ? writeCursor(last) : null };
+    return pageOf(found, filter.limit, ({ created_ms, id }) => ({ createdMs: created_ms, id }));
   }
 
   private async contentOf({ content, contentKey }: StoredArtifact): Promise<Buffer | null> {
@@ -52,14 +56,6 @@ export function unknownArtifact(): AppError {
   return new AppError('NOT_FOUND', 'There is no artifact of that id; it may have been deleted.');
 }
 
-function writeCursor({ created_ms, id }: ArtifactSummary): string {
-  return Buffer.from(`${created_ms}.${id}`, 'latin1').toString('base64url');
-}
-
-function readCursor(cursor: string): ArtifactCursor {
-  const text = Buffer.from(cursor, 'base64url').toString('latin1');
-  const [, createdMs, id] = /^(\d{1,15})\.(sha256:[0-9a-f]{64})$/.exec(text) ?? [];
-  if (createdMs === undefined || id === undefined)
-    throw invalidParams([{ field: 'query.cursor', problem: 'is not a cursor of this list' }]);
-  return { createdMs: Number(createdMs), id };
+function isArtifactId(text: string): boolean {
+  return artifactId.safeParse(text).success;
 }

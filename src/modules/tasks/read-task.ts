@@ -1,11 +1,13 @@
+import { uuid } from '../../contract/common.js';
 import type { Task, TaskListQuery, TaskPage } from '../../contract/task-response.js';
-import { AppError, invalidParams } from '../../platform/errors/app-error.js';
+import { AppError } from '../../platform/errors/app-error.js';
+import { pageOf, readCursor } from '../../platform/http/keyset-page.js';
 import type { Line } from '../admission/index.js';
 import type { EventLog } from '../events/index.js';
 import type { PoolRegistry } from '../pools/index.js';
 import type { EndTask } from './end-task.js';
 import { isFinal } from './task-state.js';
-import type { StoredTask, TaskCursor, TaskReadsRepository } from './task-reads.repository.js';
+import type { StoredTask, TaskReadsRepository } from './task-reads.repository.js';
 
 /** Shows tasks: the record, and for a waiting one its place in line now. */
 export class ReadTask {
@@ -28,13 +30,12 @@ export class ReadTask {
   /** Newest first. Rejects with INVALID_PARAMS for a cursor that is none of ours. */
   async page({ cursor, ...filter }: TaskListQuery): Promise<TaskPage> {
     const wanted = { ...filter, limit: filter.limit + 1 };
-    const after = cursor === undefined ? null : readCursor(cursor);
+    const after = readCursor(cursor, isTaskId);
     let found = await this.reads.list(wanted, after);
     const ended = await Promise.all(found.map((stored) => this.hasJustEnded(stored)));
     if (ended.includes(true)) found = await this.reads.list(wanted, after);
-    const items = await Promise.all(found.slice(0, filter.limit).map((stored) => this.withPosition(stored)));
-    const last = items.at(-1);
-    return { items, next_cursor: found.length > filter.limit && last !== undefined ? writeCursor(last) : null };
+    const page = pageOf(found, filter.limit, ({ created_ms, task_id }) => ({ createdMs: created_ms, id: task_id }));
+    return { ...page, items: await Promise.all(page.items.map((stored) => this.withPosition(stored))) };
   }
 
   /** Rows follow their logs by a moment; who has read the end of the stream must not read `running` here. */
@@ -54,14 +55,6 @@ export class ReadTask {
   }
 }
 
-function writeCursor(task: Task): string {
-  return Buffer.from(`${task.created_ms}.${task.task_id}`, 'latin1').toString('base64url');
-}
-
-function readCursor(cursor: string): TaskCursor {
-  const match = /^(\d{1,16})\.([0-9a-f-]{36})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'));
-  const [, createdMs, taskId] = match ?? [];
-  if (createdMs === undefined || taskId === undefined)
-    throw invalidParams([{ field: 'query.cursor', problem: 'is not a cursor of this list' }]);
-  return { createdMs: Number(createdMs), taskId };
+function isTaskId(text: string): boolean {
+  return uuid.safeParse(text).success;
 }

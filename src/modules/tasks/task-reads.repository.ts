@@ -1,14 +1,9 @@
 import type { Task, TaskListQuery } from '../../contract/task-response.js';
+import type { Place } from '../../platform/http/keyset-page.js';
 import { PrismaClient, type Prisma } from '../../platform/database/generated/client.js';
 
 /** A task as stored, without what only the moment knows. */
 export type StoredTask = Omit<Task, 'queue_position'>;
-
-/** A place in the list of tasks: newest first, the id breaks ties. */
-export interface TaskCursor {
-  readonly createdMs: number;
-  readonly taskId: string;
-}
 
 /** The task records, read. Rejects when Postgres is away. */
 export class TaskReadsRepository {
@@ -20,7 +15,7 @@ export class TaskReadsRepository {
   }
 
   /** At most `limit` tasks after the cursor, newest first. */
-  async list(filter: Omit<TaskListQuery, 'cursor'>, after: TaskCursor | null): Promise<StoredTask[]> {
+  async list(filter: Omit<TaskListQuery, 'cursor'>, after: Place | null): Promise<StoredTask[]> {
     const rows = await this.prisma.task.findMany({
       where: { AND: [whereOf(filter), afterCursor(after)] },
       omit: { request: true },
@@ -43,10 +38,10 @@ function whereOf(filter: Omit<TaskListQuery, 'cursor'>): Prisma.TaskWhereInput {
 }
 
 /** Keyset paging: the first condition lets Postgres start inside the index, the second drops what the page before showed. */
-function afterCursor(after: TaskCursor | null): Prisma.TaskWhereInput {
+function afterCursor(after: Place | null): Prisma.TaskWhereInput {
   if (after === null) return {};
   const createdAt = new Date(after.createdMs);
-  return { createdAt: { lte: createdAt }, NOT: { createdAt, taskId: { gte: after.taskId } } };
+  return { createdAt: { lte: createdAt }, NOT: { createdAt, taskId: { gte: after.id } } };
 }
 
 type TaskRow = Prisma.TaskGetPayload<{ omit: { request: true } }>;
