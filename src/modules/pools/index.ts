@@ -4,6 +4,7 @@ export { Leases, type Lease } from './leases.js';
 export type { LiveReplica } from './live-replica.js';
 export { leaseKey, workersKey } from './pool-keys.js';
 export { expectedRunMs, startsPerS, unmeasured, withRun, withStart, z90, type PoolPerf } from './measure.js';
+export { busySlots, engineVersionOf } from './pool-facts.js';
 export { PoolPerfRecorder } from './pool-perf.js';
 export { RunningBoard, type RunningTask } from './running-board.js';
 export { PoolRegistry, unreadyReason, type LivePool } from './pool-registry.js';

@@ -1,6 +1,7 @@
 import type { Priority } from '../../contract/common.js';
 import type { Pool, PoolHealth, Replica } from '../../contract/pools.js';
 import type { LiveReplica } from './live-replica.js';
+import { engineVersionOf } from './pool-facts.js';
 import type { LivePool } from './pool-registry.js';
 
 /** The pool as clients see it. @param depth waiting tasks by class */
@@ -14,8 +15,7 @@ export function poolView(
   return {
     id: config.id,
     engine: config.engine.id,
-    engine_version:
-      pool.replicas.find(({ engineVersion }) => engineVersion !== null)?.engineVersion ?? config.engine.version,
+    engine_version: engineVersionOf(pool) ?? config.engine.version,
     model_ref: config.model.ref,
     model_digest: config.model.checksum ?? null,
     sampler_profile_version: config.sampler_profile_version,

@@ -1,6 +1,6 @@
 import type { Clock } from '../../platform/clock/clock.js';
 import type { Deadlines, LineGauge } from '../admission/index.js';
-import type { LivePool } from '../pools/index.js';
+import { busySlots, type LivePool } from '../pools/index.js';
 import { emptyView, newTask, type Draft, type SubmitContext, type SubmitOutcome } from './draft.js';
 import { startedChunk, startedFrame } from './open-task.js';
 import type { StartableTask, StartedTask, StartNow } from './start-now.port.js';
@@ -58,8 +58,7 @@ export class AdmitAtOnce {
   /** As of a moment ago; the claim itself looks again. */
   private looksFree(pool: LivePool): boolean {
     const { interactive, batch } = this.with_.gauge.of(pool.config.id);
-    const busy = [...pool.leases.values()].reduce((sum, count) => sum + count, 0);
-    return interactive + batch === 0 && busy < pool.slots;
+    return interactive + batch === 0 && busySlots(pool) < pool.slots;
   }
 }
 

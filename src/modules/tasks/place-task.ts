@@ -1,7 +1,7 @@
 import type { TaskRequest } from '../../contract/task-request.js';
 import type { LineDepth, LineGauge } from '../admission/index.js';
 import { decide, type Decision, type PoolSnapshot } from '../placement/index.js';
-import { unreadyReason, type LivePool, type PoolRegistry } from '../pools/index.js';
+import { busySlots, unreadyReason, type LivePool, type PoolRegistry } from '../pools/index.js';
 import { expectedTokens } from './task-record.js';
 
 /** Asks placement where a request should run, on what is known of the pools now. */
@@ -31,7 +31,7 @@ function snapshotOf(pool: LivePool, depth: LineDepth): PoolSnapshot {
     ctxMax: pool.ctxMax,
     deviceMasks: pool.replicas.flatMap(({ known }) => known.deviceMask ?? []),
     slots: pool.slots,
-    activeLeases: [...pool.leases.values()].reduce((sum, count) => sum + count, 0),
+    activeLeases: busySlots(pool),
     waiting: depth.interactive + depth.batch,
     vramFreeBytes: null,
     tokensPerS: pool.perf.tokensPerS,

@@ -2,7 +2,7 @@ import { AppError } from '../../platform/errors/app-error.js';
 import type { CancelReason, Metrics, ReplicaLabels } from '../../platform/observability/metrics.js';
 import { narrate, type Log } from '../../platform/observability/logger.js';
 import type { Decision } from '../placement/index.js';
-import type { LivePool } from '../pools/index.js';
+import { engineVersionOf, type LivePool } from '../pools/index.js';
 import type { NewTask } from './task-record.js';
 
 export type CancelCause = CancelReason;
@@ -35,7 +35,7 @@ export class TasksTelemetry {
 
   accepted(task: NewTask, pool: LivePool, { identity }: Asker): void {
     this.metrics.taskEnqueued(
-      { engine: task.engine, engineVersion: versionOf(pool), poolId: task.poolId },
+      { engine: task.engine, engineVersion: engineVersionOf(pool), poolId: task.poolId },
       task.request.priority,
     );
     if (!this.log.isLevelEnabled('info')) return;
@@ -52,7 +52,7 @@ export class TasksTelemetry {
         job_id: task.taskId,
         session_id: task.request.session_id ?? null,
         engine: task.engine,
-        engine_version: versionOf(pool),
+        engine_version: engineVersionOf(pool),
         pool_id: task.poolId,
         queue_position,
         predicted_start_ms,
@@ -98,8 +98,4 @@ export class TasksTelemetry {
       tokens_out: tokensOut,
     });
   }
-}
-
-function versionOf(pool: LivePool): string | null {
-  return pool.replicas.find(({ engineVersion }) => engineVersion !== null)?.engineVersion ?? null;
 }

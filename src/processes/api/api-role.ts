@@ -4,7 +4,7 @@ import { ArtifactsModule } from '../../modules/artifacts/index.js';
 import { LineGauge } from '../../modules/admission/index.js';
 import { EventHub } from '../../modules/events/index.js';
 import { addRateLimitHook, RateLimits } from '../../modules/rate-limits/index.js';
-import { PoolsModule, ReadPool } from '../../modules/pools/index.js';
+import { busySlots, engineVersionOf, PoolsModule, ReadPool } from '../../modules/pools/index.js';
 import {
   AdmitAtOnce,
   AdmitInLine,
@@ -136,13 +136,9 @@ function countLine(
 ): void {
   const pool = pools.find(poolId);
   if (pool === null) return;
-  const engineVersion = pool.replicas.find((replica) => replica.engineVersion !== null)?.engineVersion ?? null;
-  const labels = { engine: pool.config.engine.id, engineVersion, poolId };
+  const labels = { engine: pool.config.engine.id, engineVersion: engineVersionOf(pool), poolId };
   metrics.setQueueDepth({ ...labels, priority: 'interactive' }, depth.interactive);
   metrics.setQueueDepth({ ...labels, priority: 'batch' }, depth.batch);
-  metrics.setActiveLeases(
-    poolId,
-    [...pool.leases.values()].reduce((sum, count) => sum + count, 0),
-  );
+  metrics.setActiveLeases(poolId, busySlots(pool));
   metrics.setPoolReady(poolId, pool.ready);
 }
