@@ -9,23 +9,20 @@ import {
 } from '../admission/index.js';
 import { startsPerS, type LivePool } from '../pools/index.js';
 
-/** A place in a pool's line. */
-export interface PlaceInLine {
-  readonly priority: Priority;
-  /** Waiting tasks that start before it, free slots taken off. */
-  readonly position: number;
-  /** Tokens those are expected to make. */
-  readonly tokensAhead: number;
-  readonly freeSlots: number;
-}
-
 const shortestRetryMs = 100;
 const longestRetryMs = 60_000;
 
-/** When a task at this place would start. @param nowMs Unix ms */
-export function predictAt(pool: LivePool, place: PlaceInLine, nowMs: number): StartEstimate {
+/** When a task that enters the line now would start. @param nowMs Unix ms */
+export function predictStart(pool: LivePool, view: LineView, priority: Priority, nowMs: number): StartEstimate {
+  const ofClass = (of: Readonly<Record<Priority, number>>): number =>
+    priority === 'batch' ? of.interactive + of.batch : of.interactive;
+  const ahead = ofClass(view.waiting);
   return estimateStart({
-    ...place,
+    priority,
+    position: view.position,
+    // Free slots are there for the first of them.
+    tokensAhead: ahead === 0 ? 0 : ofClass(view.tokens) * Math.min(1, view.position / ahead),
+    freeSlots: Math.max(0, pool.slots - view.busySlots),
     slots: pool.slots,
     running: pool.running,
     perf: pool.perf,
@@ -33,21 +30,6 @@ export function predictAt(pool: LivePool, place: PlaceInLine, nowMs: number): St
     batchShare: 0,
     nowMs,
   });
-}
-
-/** When a task that enters the line now would start. */
-export function predictStart(pool: LivePool, view: LineView, priority: Priority, nowMs: number): StartEstimate {
-  const ofClass = (of: Readonly<Record<Priority, number>>): number =>
-    priority === 'batch' ? of.interactive + of.batch : of.interactive;
-  const ahead = ofClass(view.waiting);
-  const place = {
-    priority,
-    position: view.position,
-    // Free slots are there for the first of them.
-    tokensAhead: ahead === 0 ? 0 : ofClass(view.tokens) * Math.min(1, view.position / ahead),
-    freeSlots: Math.max(0, pool.slots - view.busySlots),
-  };
-  return predictAt(pool, place, nowMs);
 }
 
 /** How likely a task is out with its last token `budgetMs` from now; null before anything was measured. */
