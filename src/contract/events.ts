@@ -30,13 +30,6 @@ export const metricsEvent = z
     phase: z.string().optional(),
     queue_position: z.int().optional(),
     queue_depth: z.int().optional(),
-    pool_ready: z.boolean().optional().describe('False: the pool takes no work now, and the task waits for it.'),
-    predicted_start_ms: z
-      .int()
-      .optional()
-      .describe('Milliseconds from this frame until the task starts (median). Left out before anything was measured.'),
-    predicted_start_p90_ms: z.int().optional().describe('Nine in ten such tasks start within it.'),
-    on_time_probability: z.number().optional().describe('With a deadline: how likely its last token is out in time.'),
     replica_id: z.string().optional(),
     first_token_ms: z.int().optional(),
     tokens_per_s: z.number().optional(),
