@@ -157,7 +157,19 @@ export const poolConfig = z
     queue: z
       .strictObject({
         capacity: z.int().min(0).max(10_000_000).default(256).describe('Waiting tasks the pool keeps at most.'),
-        full_policy: z.enum(['reject']).default('reject'),
+        full_policy: z
+          .enum(['reject', 'drop-lru', 'shed-low-priority'])
+          .default('reject')
+          .describe(
+            'What a newcomer meets at the bound: `reject` refuses it; `drop-lru` ends the oldest waiting batch task for it, an interactive ' +
+              'one for an interactive one only; `shed-low-priority` refuses batch from `shed_watermark` on.',
+          ),
+        shed_watermark: z
+          .number()
+          .min(0)
+          .max(1)
+          .default(0.9)
+          .describe('Share of `capacity` from which `shed-low-priority` refuses batch tasks.'),
       })
       .prefault({}),
     admission: z

@@ -95,6 +95,7 @@ const taskRoutes: readonly RouteContract[] = [
       'PAYLOAD_TOO_LARGE',
       'UNSUPPORTED_MEDIA_TYPE',
       'ADMISSION_REJECT',
+      'QUEUE_FULL_DROP_LRU',
       'POOL_UNREADY',
       'POOL_UNAVAILABLE',
     ],

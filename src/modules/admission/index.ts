@@ -11,4 +11,5 @@ export {
   type LineEntry,
   type LineView,
 } from './line.js';
+export { droppedKey } from './line-keys.js';
 export { PoolQueue, queueNameOf, queuePrefix, type PoolJob } from './pool.queue.js';

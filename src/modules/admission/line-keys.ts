@@ -7,5 +7,7 @@ export const lineKey = (poolId: string, priority: Priority): string => `${keyPre
 export const lineTokensKey = (poolId: string): string => `${keyPrefix}:line:${poolId}:tokens`;
 /** Hash: expected tokens waiting, by class. */
 export const lineSumsKey = (poolId: string): string => `${keyPrefix}:line:${poolId}:sums`;
+/** Sorted set: tasks that lost their place to others and whose logs are not known to be closed yet, by when (Unix ms). */
+export const droppedKey = (poolId: string): string => `${keyPrefix}:line:${poolId}:dropped`;
 /** Counter: the order of entry over all pools. */
 export const lineSequenceKey = `${keyPrefix}:line-sequence`;

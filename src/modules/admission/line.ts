@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import type { Priority } from '../../contract/common.js';
 import type { Clock } from '../../platform/clock/clock.js';
 import { LuaScript } from '../../platform/redis/lua-script.js';
-import { lineKey, lineSequenceKey, lineSumsKey, lineTokensKey } from './line-keys.js';
+import { droppedKey, lineKey, lineSequenceKey, lineSumsKey, lineTokensKey } from './line-keys.js';
 
 const enterScript = new LuaScript(new URL('./enter-line.lua', import.meta.url));
 const leaveScript = new LuaScript(new URL('./leave-line.lua', import.meta.url));
@@ -19,6 +19,8 @@ export interface LineBounds {
   /** Waiting tasks at most; null: no bound (re-queueing what was accepted before). */
   readonly capacity: number | null;
   readonly classCapacity: number | null;
+  /** Whether the oldest waiting task of the lowest class makes room for a newcomer where a bound is reached. */
+  readonly makesRoom: boolean;
   readonly slots: number;
   /** Redis keys of the pool's leases and of its live workers. */
   readonly leaseKeys: readonly string[];
@@ -45,7 +47,13 @@ export interface LineView {
   readonly busySlots: number;
 }
 
-export type EntryOutcome = { readonly kind: 'entered' | 'present' | 'full'; readonly view: LineView };
+export interface EntryOutcome {
+  /** `full`: a bound forbids it. `present`: the task waits already. `dropped`: it lost its place before, and is about to end. */
+  readonly kind: 'full' | 'entered' | 'present' | 'dropped';
+  readonly view: LineView;
+  /** The task that lost its place to this one: it must be ended, see `dropped`. */
+  readonly droppedTaskId: string | null;
+}
 
 /** The exact ledger of who waits for a pool, in Redis. Rejects when Redis is away. */
 export class Line {
@@ -54,10 +62,10 @@ export class Line {
     private readonly clock: Clock,
   ) {}
 
-  /** Takes a place; `full` when a bound forbids it, `present` when the task waits already. */
+  /** Takes a place, where the bounds allow it or another task may be dropped for it. */
   async enter(entry: LineEntry, bounds: LineBounds): Promise<EntryOutcome> {
     const { poolId, priority, taskId, expectedTokens } = entry;
-    const keys = [...lineKeys(poolId), lineSequenceKey, bounds.workersKey, ...bounds.leaseKeys];
+    const keys = [...lineKeys(poolId), droppedKey(poolId), lineSequenceKey, bounds.workersKey, ...bounds.leaseKeys];
     const args = [
       taskId,
       priority,
@@ -66,6 +74,7 @@ export class Line {
       expectedTokens,
       this.clock.now(),
       bounds.slots,
+      bounds.makesRoom ? 1 : 0,
     ];
     const reply = await enterScript.run(this.redis, keys, args);
     return entryOutcome(reply);
@@ -105,12 +114,32 @@ export class Line {
   }
 
   /** Slots that a live worker has free at this moment; 0 while no worker lives. The same count as at entry. */
-  async freeSlots({ slots, leaseKeys, workersKey }: Omit<LineBounds, 'capacity' | 'classCapacity'>): Promise<number> {
+  async freeSlots({
+    slots,
+    leaseKeys,
+    workersKey,
+  }: Pick<LineBounds, 'slots' | 'leaseKeys' | 'workersKey'>): Promise<number> {
     const now = this.clock.now();
     const [workers, ...busy] = await Promise.all(
       [workersKey, ...leaseKeys].map((key) => this.redis.zcount(key, now, '+inf')),
     );
     return workers === 0 ? 0 : Math.max(0, slots - busy.reduce((sum, count) => sum + count, 0));
+  }
+
+  /** Whether a task has lost its place to another and is not known to have ended. */
+  async isDropped(poolId: string, taskId: string): Promise<boolean> {
+    return (await this.redis.zscore(droppedKey(poolId), taskId)) !== null;
+  }
+
+  /** Tasks that lost their places before `beforeMs` (Unix ms) and are not known to have ended, oldest first, with the time; at most `count`. */
+  async dropped(poolId: string, beforeMs: number, count: number): Promise<{ taskId: string; atMs: number }[]> {
+    const flat = await this.redis.zrangebyscore(droppedKey(poolId), '-inf', beforeMs, 'WITHSCORES', 'LIMIT', 0, count);
+    return flat.flatMap((taskId, at) => (at % 2 === 0 ? [{ taskId, atMs: Number(flat[at + 1]) }] : []));
+  }
+
+  /** A dropped task has ended. */
+  async forgetDropped(poolId: string, taskId: string): Promise<void> {
+    await this.redis.zrem(droppedKey(poolId), taskId);
   }
 
   /** Tasks that entered before `beforeMs` (Unix ms) and still wait. */
@@ -129,21 +158,26 @@ export function lineKeys(poolId: string): string[] {
 
 /** What enter-line.lua answers; see there. */
 type EntryReply = readonly [
-  entered: 0 | 1 | 2,
+  entered: 0 | 1 | 2 | 3,
   position: number,
   waitingInteractive: number,
   waitingBatch: number,
   tokensInteractive: number,
   tokensBatch: number,
   busySlots: number,
+  dropped: string,
 ];
 
-const entryKinds = ['full', 'entered', 'present'] as const;
+const entryKinds = ['full', 'entered', 'present', 'dropped'] as const;
 
 function entryOutcome(reply: unknown): EntryOutcome {
-  if (!Array.isArray(reply) || reply.length !== 7) throw new Error('unexpected reply of enter-line.lua');
-  const [entered, position, interactive, batch, tokensInteractive, tokensBatch, busySlots] =
+  if (!Array.isArray(reply) || reply.length !== 8) throw new Error('unexpected reply of enter-line.lua');
+  const [entered, position, interactive, batch, tokensInteractive, tokensBatch, busySlots, dropped] =
     reply as unknown as EntryReply;
   const tokens = { interactive: tokensInteractive, batch: tokensBatch };
-  return { kind: entryKinds[entered], view: { position, waiting: { interactive, batch }, tokens, busySlots } };
+  return {
+    kind: entryKinds[entered],
+    view: { position, waiting: { interactive, batch }, tokens, busySlots },
+    droppedTaskId: dropped === '' ? null : dropped,
+  };
 }

@@ -1,9 +1,10 @@
 -- Gives a task to a worker: fence, slot and place in line change hands in one step.
--- KEYS  1 run record   2 event log   3–6 the pool's line (interactive, batch, tokens, sums)   7… leases of the replicas, best first
+-- KEYS  1 run record   2 event log   3–6 the pool's line (interactive, batch, tokens, sums)   7 dropped (sorted set)
+--       8… leases of the replicas, best first
 -- ARGV  1 task id   2 now, Unix ms   3 until when the lease holds, Unix ms   then the slots of each replica
 -- Reply {'claimed', attempt, replica (1-based), highest event id, tokens in the log, request}
 --       {'full'} no replica has a free slot   {'held'} another attempt holds a live lease
---       {'closed'} it has ended   {'missing'} there is no such task here
+--       {'closed'} it has ended, or lost its place and is about to end   {'missing'} there is no such task here
 -- Invariant: of all attempts only the newest holds the fence, and it holds exactly one lease.
 local fence = redis.call('HGET', KEYS[1], 'f')
 if not fence then return { 'missing' } end
@@ -17,22 +18,22 @@ local function leave_line()
   end
   redis.call('HDEL', KEYS[5], ARGV[1])
 end
-if fence == 'x' then
+if fence == 'x' or redis.call('ZSCORE', KEYS[7], ARGV[1]) then
   leave_line()
   return { 'closed' }
 end
 -- An attempt lives as long as its lease is renewed, whatever the queue thinks of its worker.
 local earlier = string.match(fence, '^r(%d+)$')
 if earlier then
-  for k = 7, #KEYS do
+  for k = 8, #KEYS do
     local till = redis.call('ZSCORE', KEYS[k], ARGV[1] .. ':' .. earlier)
     if till and tonumber(till) > tonumber(ARGV[2]) then return { 'held' } end
   end
 end
 local chosen = nil
-for k = 7, #KEYS do
+for k = 8, #KEYS do
   redis.call('ZREMRANGEBYSCORE', KEYS[k], '-inf', ARGV[2])
-  if redis.call('ZCARD', KEYS[k]) < tonumber(ARGV[k - 3]) then
+  if redis.call('ZCARD', KEYS[k]) < tonumber(ARGV[k - 4]) then
     chosen = k
     break
   end
@@ -54,4 +55,4 @@ if newest then
     if newest[2][f] == 'k' then tokens = tonumber(newest[2][f + 1]) end
   end
 end
-return { 'claimed', attempt, chosen - 6, id, tokens, redis.call('HGET', KEYS[1], 'req') }
+return { 'claimed', attempt, chosen - 7, id, tokens, redis.call('HGET', KEYS[1], 'req') }

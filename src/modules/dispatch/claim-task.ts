@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Clock } from '../../platform/clock/clock.js';
 import { LuaScript } from '../../platform/redis/lua-script.js';
-import { lineKeys } from '../admission/index.js';
+import { droppedKey, lineKeys } from '../admission/index.js';
 import { eventLogKey, runRecordKey } from '../events/index.js';
 import { leaseKey } from '../pools/index.js';
 import type { RunRequest } from '../tasks/index.js';
@@ -74,6 +74,7 @@ export class ClaimTask {
       runRecordKey(taskId),
       eventLogKey(taskId),
       ...lineKeys(poolId),
+      droppedKey(poolId),
       ...replicas.map(({ id }) => leaseKey(poolId, id)),
     ];
     const reply = await claimScript.run(this.redis, keys, [

@@ -5,13 +5,21 @@ import { keyPrefix } from '../../platform/redis/redis-connections.js';
 import type { Deadlines, Line, PoolQueues } from '../admission/index.js';
 import { errorTemplate, type EventLog } from '../events/index.js';
 import type { Leases, PoolRegistry } from '../pools/index.js';
-import { expectedTokens, openTask, type EndTask, type OpenTask, type TasksRepository } from '../tasks/index.js';
+import {
+  expectedTokens,
+  openTask,
+  type DropTask,
+  type EndTask,
+  type OpenTask,
+  type TasksRepository,
+} from '../tasks/index.js';
 
 export interface ReconcilerCollaborators {
   readonly redis: Redis;
   readonly tasks: TasksRepository;
   readonly log: EventLog;
   readonly endTask: EndTask;
+  readonly dropTask: DropTask;
   readonly line: Line;
   readonly queues: PoolQueues;
   readonly deadlines: Deadlines;
@@ -27,6 +35,8 @@ const pageSize = 500;
 const minAgeMs = 3000;
 /** A place in line without a row after this long belongs to a submit that died. */
 const orphanAgeMs = 15_000;
+/** Who drops a task ends it at once. */
+const droppedAgeMs = 1000;
 
 /**
  * Holds Redis against Postgres, which is the source of truth: what was accepted and is not on its way is put on its way again, what ended
@@ -76,6 +86,7 @@ export class Reconciler {
     const isMine = await redis.set(lockKey, this.options.processId, 'PX', holdMs, 'NX');
     if (isMine === null) return;
     try {
+      for (const poolId of pools.ids) await this.dropped(poolId);
       await this.openTasks();
       for (const poolId of pools.ids) await this.orphans(poolId);
     } finally {
@@ -144,7 +155,15 @@ export class Reconciler {
         priority: task.priority,
         expectedTokens: expectedTokens(task.request),
       };
-      await line.enter(entry, { capacity: null, classCapacity: null, slots: pool.slots, ...pools.keysOf(pool) });
+      const bounds = {
+        capacity: null,
+        classCapacity: null,
+        makesRoom: false,
+        slots: pool.slots,
+        ...pools.keysOf(pool),
+      };
+      // It lost its place and is about to end: see `dropped`.
+      if ((await line.enter(entry, bounds)).kind === 'dropped') return;
     }
     await openTask(task, { log, queue, deadlines }, null);
     logger.info(
@@ -191,6 +210,16 @@ export class Reconciler {
     if ((await this.with_.log.fence(task.taskId)) === null) await this.with_.log.replaceLost(task.taskId);
     await this.with_.endTask.fail(task.taskId, error);
     await this.with_.endTask.settle(task.taskId);
+  }
+
+  /** Tasks that lost their places to others, where whoever should have ended them died, or their own submit did. */
+  private async dropped(poolId: string): Promise<void> {
+    const { line, dropTask, clock } = this.with_;
+    const now = clock.now();
+    for (const { taskId, atMs } of await line.dropped(poolId, now - droppedAgeMs, pageSize)) {
+      const hasEnded = await dropTask.run(poolId, taskId);
+      if (!hasEnded && atMs < now - orphanAgeMs) await line.forgetDropped(poolId, taskId);
+    }
   }
 
   /** Places in line of submits that died before they were accepted, and of tasks that have ended. */

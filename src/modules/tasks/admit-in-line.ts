@@ -2,6 +2,7 @@ import type { Clock } from '../../platform/clock/clock.js';
 import type { Deadlines, Line, PoolQueues } from '../admission/index.js';
 import type { EventLog } from '../events/index.js';
 import type { PoolRegistry } from '../pools/index.js';
+import type { DropTask } from './drop-task.js';
 import { newTask, type Draft, type SubmitContext, type SubmitOutcome } from './draft.js';
 import { lineBounds } from './line-bounds.js';
 import { openTask, startedChunk } from './open-task.js';
@@ -23,6 +24,7 @@ export class AdmitInLine {
       readonly queues: PoolQueues;
       readonly log: EventLog;
       readonly tasks: TasksRepository;
+      readonly dropTask: DropTask;
       readonly telemetry: TasksTelemetry;
       readonly clock: Clock;
     },
@@ -31,18 +33,17 @@ export class AdmitInLine {
   /** Null: a task of this id is there already. Rejects with an AppError when the line is full. */
   async run(draft: Draft): Promise<SubmitOutcome | null> {
     const { taskId, request, pool, context } = draft;
-    const { line, pools, tasks, telemetry, clock } = this.with_;
+    const { line, pools, tasks, dropTask, telemetry, clock } = this.with_;
     const entry = {
       taskId,
       poolId: pool.config.id,
       priority: request.priority,
       expectedTokens: expectedTokens(request),
     };
-    const { kind, view } = await line.enter(entry, lineBounds(pool, request.priority, pools));
-    if (kind === 'full') {
-      telemetry.pushedBack(pool);
-      throw lineIsFull(pool, view, request.priority, clock.now());
-    }
+    const { kind, view, droppedTaskId } = await line.enter(entry, lineBounds(pool, request.priority, pools));
+    if (kind === 'full' || droppedTaskId !== null) telemetry.pushedBack(pool);
+    if (kind === 'full') throw lineIsFull(pool, view, request.priority, clock.now());
+    if (droppedTaskId !== null) dropTask.soon(pool.config.id, droppedTaskId);
     const task = newTask(draft, view, null, clock.now());
     const isNew = await tasks.insert(task).catch(async (error: unknown) => {
       if (kind === 'entered') await line.leave(task.poolId, taskId).catch(() => undefined);
@@ -61,12 +62,14 @@ export class AdmitInLine {
 
   /** The task is accepted already: when Redis fails here, the reconciler opens it as soon as Redis is back. */
   private async open(task: NewTask, context: SubmitContext): Promise<boolean> {
-    const { queues, log, telemetry, deadlines } = this.with_;
+    const { queues, log, dropTask, telemetry, deadlines } = this.with_;
     const queue = queues.of(task.poolId);
     if (queue === null) return false;
     const open = { ...task, state: 'queued', priority: task.request.priority, attempts: 0 } as const;
     try {
       await openTask(open, { log, queue, deadlines }, context.hubId);
+      // Whoever took its place meanwhile may have found no log to close.
+      dropTask.soonIfDropped(task.poolId, task.taskId);
       return true;
     } catch (error) {
       telemetry.leftToReconciler(task, error);

@@ -1,6 +1,7 @@
 export { AdmitAtOnce } from './admit-at-once.js';
 export { AdmitInLine } from './admit-in-line.js';
 export { CancelTask } from './cancel-task.js';
+export { DropTask } from './drop-task.js';
 export type { AdmissionGate, Draft } from './draft.js';
 export { EngineStop } from './engine-stop.js';
 export { EndTask } from './end-task.js';

@@ -6,5 +6,17 @@ import type { LivePool, PoolRegistry } from '../pools/index.js';
 export function lineBounds(pool: LivePool, priority: Priority, pools: PoolRegistry): LineBounds {
   const { queue, admission } = pool.config;
   const ofClass = admission.priorities.find(({ name }) => name === priority)?.queue_capacity;
-  return { capacity: queue.capacity, classCapacity: ofClass ?? null, slots: pool.slots, ...pools.keysOf(pool) };
+  const isShed = queue.full_policy === 'shed-low-priority' && priority === 'batch';
+  return {
+    capacity: isShed ? watermark(queue.capacity, queue.shed_watermark) : queue.capacity,
+    classCapacity: ofClass ?? null,
+    makesRoom: queue.full_policy === 'drop-lru',
+    slots: pool.slots,
+    ...pools.keysOf(pool),
+  };
+}
+
+/** Tasks that may wait before batch is shed. A tenth of a place is no place, but 0.29 of 100 are 29, whatever floating point makes of it. */
+function watermark(capacity: number, share: number): number {
+  return Math.floor(capacity * share + 1e-6);
 }

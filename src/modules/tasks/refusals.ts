@@ -22,13 +22,14 @@ export function poolVanished(): AppError {
   return new AppError('POOL_UNAVAILABLE', 'The pool was taken out of service just now; try again.');
 }
 
-/** No place in line; says when one should come free. */
+/** No place in line, and nobody who may be dropped for it; says when one should come free. */
 export function lineIsFull(pool: LivePool, view: LineView, priority: Priority, nowMs: number): AppError {
   const waiting = Math.max(1, view.waiting.interactive + view.waiting.batch);
+  const policy = pool.config.queue.full_policy;
   const message = `The queue of the pool is full for ${priority} tasks: ${waiting} wait. Try again later, or use another pool.`;
-  return new AppError('ADMISSION_REJECT', message, {
+  return new AppError(policy === 'drop-lru' ? 'QUEUE_FULL_DROP_LRU' : 'ADMISSION_REJECT', message, {
     retryAfterMs: drainMs(pool, nowMs),
-    policyLabel: pool.config.queue.full_policy,
+    policyLabel: policy,
     engine: pool.config.engine.id,
     poolId: pool.config.id,
   });

@@ -29,6 +29,7 @@ export class TasksTelemetry {
     });
   }
 
+  /** The bound of a line was reached: somebody was refused, or dropped. */
   pushedBack(pool: LivePool): void {
     this.metrics.backpressureEvent(pool.config.engine.id, pool.config.queue.full_policy);
   }
@@ -71,6 +72,19 @@ export class TasksTelemetry {
       pool_id: error.poolId ?? '',
       identity,
     });
+  }
+
+  /** A waiting task was ended for a newcomer. */
+  dropped(taskId: string, poolId: string): void {
+    const human = 'A waiting task was ended: the queue was full, and it made room for a newer one.';
+    narrate(this.log, 'task dropped', human, { job_id: taskId, pool_id: poolId });
+  }
+
+  dropIsDelayed(taskId: string, error: unknown): void {
+    this.log.warn(
+      { job_id: taskId, err: error, human: 'A dropped task will be ended in a moment.' },
+      'drop is delayed',
+    );
   }
 
   leftToReconciler(task: NewTask, error: unknown): void {

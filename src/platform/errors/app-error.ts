@@ -14,6 +14,7 @@ export interface AppErrorOptions {
 /** Codes whose request may succeed later without a change. */
 const retriableCodes: ReadonlySet<ErrorCode> = new Set([
   'ADMISSION_REJECT',
+  'QUEUE_FULL_DROP_LRU',
   'POOL_UNREADY',
   'POOL_UNAVAILABLE',
   'REPLICA_EXHAUSTED',

@@ -24,7 +24,7 @@ import {
 } from '../../modules/tasks/index.js';
 import type { AppError } from '../../platform/errors/app-error.js';
 import { mountQueueBoard } from '../../platform/queue-board/queue-board.js';
-import { endTaskOf, type Ground } from '../ground/ground.js';
+import { dropTaskOf, endTaskOf, type Ground } from '../ground/ground.js';
 
 /** The api role of a process: what clients talk to. It admits and streams; engines are out of its reach. */
 export interface ApiRole {
@@ -101,7 +101,7 @@ function createUseCases(
   });
   const { heartbeat_ms: heartbeatMs, reader_buffer_bytes: bufferBytes } = config.streaming;
   const atOnce = new AdmitAtOnce({ ...shared, gauge, clock });
-  const inLine = new AdmitInLine({ ...shared, pools, clock });
+  const inLine = new AdmitInLine({ ...shared, pools, clock, dropTask: dropTaskOf(ground, endTask) });
   return {
     submitTask: new SubmitTask({
       pools,

@@ -10,7 +10,14 @@ import {
 import { Deadlines, Line, PoolQueues } from '../../modules/admission/index.js';
 import { EventArchiveRepository, EventHub, EventLog } from '../../modules/events/index.js';
 import { Leases, PoolPerfRecorder, PoolRegistry, RunningBoard } from '../../modules/pools/index.js';
-import { EndTask, KeepTranscript, TasksRepository, TranscriptLogs } from '../../modules/tasks/index.js';
+import {
+  DropTask,
+  EndTask,
+  KeepTranscript,
+  TasksRepository,
+  TasksTelemetry,
+  TranscriptLogs,
+} from '../../modules/tasks/index.js';
 import { systemClock, type Clock } from '../../platform/clock/clock.js';
 import type { AppConfig } from '../../platform/config/app-config.js';
 import { Database } from '../../platform/database/database.js';
@@ -116,6 +123,13 @@ export function endTaskOf(ground: Ground, hub: EventHub | null): EndTask {
     hub,
     ground.clock,
   );
+}
+
+/** How waiting tasks that lose their places end in this process. */
+export function dropTaskOf(ground: Ground, endTask: EndTask): DropTask {
+  const { eventLog: log, tasks, line, queues, deadlines, pools, clock } = ground;
+  const telemetry = new TasksTelemetry(ground.metrics, ground.log);
+  return new DropTask({ endTask, log, tasks, line, queues, deadlines, pools, telemetry, clock });
 }
 
 /** Says once that a store went away, and not again for a while: every connection and every retry reports it. */

@@ -10,7 +10,7 @@ import { mountDocs } from '../../platform/http/docs.js';
 import { createHttpApp } from '../../platform/http/http-app.js';
 import type { Log } from '../../platform/observability/logger.js';
 import { createApiRole, type ApiRole } from '../api/api-role.js';
-import { endTaskOf, openGround, type Ground } from '../ground/ground.js';
+import { dropTaskOf, endTaskOf, openGround, type Ground } from '../ground/ground.js';
 import { healthProbes } from '../ground/health-probes.js';
 import type { Stores } from '../ground/stores.js';
 import { createPoolManagerRole, type PoolManagerRole } from '../pool-manager/pool-manager-role.js';
@@ -110,7 +110,8 @@ function createRoles(ground: Ground, announcer: RedisAnnouncer): Roles {
 function createUpkeep(ground: Ground, endTask: EndTask): Upkeep {
   const { tasks, eventLog, line, queues, deadlines, pools, leases, clock, redis, processId, log } = ground;
   const shared = { tasks, endTask, line, queues, deadlines, clock };
-  const reconciled = { ...shared, redis: redis.commands, log: eventLog, pools, leases, logger: log };
+  const dropTask = dropTaskOf(ground, endTask);
+  const reconciled = { ...shared, dropTask, redis: redis.commands, log: eventLog, pools, leases, logger: log };
   return {
     reconciler: new Reconciler(reconciled, { processId, intervalMs: reconcileMs }),
     deadlineWatch: new DeadlineWatch(shared),

@@ -35,6 +35,13 @@ const examples: Readonly<Record<ErrorCode, Example>> = {
   PAYLOAD_TOO_LARGE: { message: 'The body is larger than server.body_limit_bytes allows.', retriable: false },
   UNSUPPORTED_MEDIA_TYPE: { message: 'Send the body as Content-Type: application/json.', retriable: false },
   ADMISSION_REJECT: { message: 'The queue is full.', retriable: true, retry_after_ms: 1500, pool_id: 'default' },
+  QUEUE_FULL_DROP_LRU: {
+    message: 'The queue is full, and no waiting task may be dropped for this one.',
+    retriable: true,
+    retry_after_ms: 1500,
+    policy_label: 'drop-lru',
+    pool_id: 'default',
+  },
   POOL_UNREADY: { message: 'The pool is starting.', retriable: true, retry_after_ms: 2000, pool_id: 'default' },
   POOL_UNAVAILABLE: { message: 'No pool serves this model.', retriable: true },
   REPLICA_EXHAUSTED: { message: 'No replica could run the task.', retriable: true },
