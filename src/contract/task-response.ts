@@ -50,6 +50,32 @@ export const admission = z
   .meta({ id: 'Admission' });
 export type Admission = z.infer<typeof admission>;
 
+/** A pool that was looked at. Tasks placed by earlier versions have neither score nor prediction. */
+export const placementCandidate = z
+  .object({
+    pool_id: z.string(),
+    feasible: z.boolean(),
+    reasons: z.array(z.string()).describe('Why it can not take the task, or why another was taken.'),
+    score: z
+      .number()
+      .min(0)
+      .max(1)
+      .nullable()
+      .optional()
+      .describe(
+        'How good a choice it is, the better the higher: predicted completion of the chosen pool over its own, or its share of free slots ' +
+          'before anything was measured. Null where it is not feasible.',
+      ),
+    predicted_completion_ms: z
+      .int()
+      .nonnegative()
+      .nullable()
+      .optional()
+      .describe('Milliseconds until the task would be done there; null while nothing was measured there.'),
+  })
+  .meta({ id: 'PlacementCandidate' });
+export type PlacementCandidate = z.infer<typeof placementCandidate>;
+
 /** Why a pool (or none) was chosen. */
 export const placementRecord = z
   .object({
@@ -57,7 +83,8 @@ export const placementRecord = z
     pinned: z.boolean(),
     fallback: z.boolean(),
     reasons: z.array(z.string()),
-    candidates: z.array(z.object({ pool_id: z.string(), feasible: z.boolean(), reasons: z.array(z.string()) })),
+    candidates_considered: z.int().nonnegative().optional().describe('Pools that were looked at.'),
+    candidates: z.array(placementCandidate).describe('The best of them: the chosen one first.'),
   })
   .meta({ id: 'PlacementRecord' });
 export type PlacementRecord = z.infer<typeof placementRecord>;

@@ -1,30 +1,45 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decide, type Decision } from './decide.js';
-import type { PlacementRequest, PoolSnapshot } from './snapshot.js';
+import type { PlacementRequest, PoolSnapshot, ReplicaSnapshot } from './snapshot.js';
+
+function replica(id: string, changes: Partial<ReplicaSnapshot> = {}): ReplicaSnapshot {
+  return { id, ready: true, deviceMask: '0', slots: 4, activeLeases: 0, vramFreeBytes: null, ...changes };
+}
 
 function pool(id: string, changes: Partial<PoolSnapshot> = {}): PoolSnapshot {
   return {
     id,
     engine: 'llamacpp',
+    features: new Set(['prompt', 'prompt+seed']),
     modelNames: ['m', 'alias'],
     ready: true,
     unreadyReason: null,
     ctxMax: 4096,
-    deviceMasks: ['0'],
-    slots: 4,
-    activeLeases: 0,
+    kv: null,
+    replicas: [replica('r0')],
     waiting: 0,
-    vramFreeBytes: null,
-    tokensPerS: null,
-    firstTokenMs: null,
-    tokensWaiting: 0,
+    predicted: null,
     ...changes,
   };
 }
 
+/** A pool whose one replica has so many of its four slots taken. */
+const taken = (id: string, activeLeases: number, changes: Partial<PoolSnapshot> = {}): PoolSnapshot =>
+  pool(id, { replicas: [replica('r0', { activeLeases })], ...changes });
+
 function request(wish?: PlacementRequest['wish'], changes: Partial<PlacementRequest> = {}): PlacementRequest {
-  return { modelRef: 'm', engine: undefined, ctxNeeded: 100, ctxField: 'ctx', expectedTokens: 50, wish, ...changes };
+  const needs = [{ feature: 'prompt', field: 'prompt' }];
+  return {
+    modelRef: 'm',
+    engine: undefined,
+    needs,
+    ctxNeeded: 100,
+    ctxField: 'ctx',
+    affinity: null,
+    wish,
+    ...changes,
+  };
 }
 
 const wish = (fields: Partial<NonNullable<PlacementRequest['wish']>>): NonNullable<PlacementRequest['wish']> => ({
@@ -36,22 +51,31 @@ const wish = (fields: Partial<NonNullable<PlacementRequest['wish']>>): NonNullab
 const chosen = (decision: Decision): string => (decision.kind === 'assigned' ? decision.poolId : decision.code);
 
 const someIds = ['a', 'b', 'c', 'd'];
+const someReplica = fc.record({
+  ready: fc.boolean(),
+  deviceMask: fc.constantFrom(null, '0', '0,1'),
+  slots: fc.integer({ min: 0, max: 3 }),
+  activeLeases: fc.integer({ min: 0, max: 3 }),
+  vramFreeBytes: fc.constantFrom(null, 0, 2 ** 30, 2 ** 34),
+});
 const somePool = (id: string): fc.Arbitrary<PoolSnapshot> =>
   fc
     .record({
+      features: fc.constantFrom(null, new Set<string>(), new Set(['prompt'])),
       modelNames: fc.constantFrom(['m'], ['alias', 'm'], ['other']),
-      ready: fc.boolean(),
       ctxMax: fc.constantFrom(null, 50, 4096),
-      deviceMasks: fc.constantFrom([], ['0'], ['0,1']),
-      slots: fc.integer({ min: 0, max: 3 }),
-      activeLeases: fc.integer({ min: 0, max: 3 }),
+      kv: fc.constantFrom(null, { bytesPerToken: 10, freeBytes: 999 }, { bytesPerToken: 10, freeBytes: 1000 }),
       waiting: fc.integer({ min: 0, max: 3 }),
-      vramFreeBytes: fc.constantFrom(null, 1e9, 2e9),
-      tokensPerS: fc.constantFrom(null, 0, 10, 100),
-      firstTokenMs: fc.constantFrom(null, 5, 500),
-      tokensWaiting: fc.integer({ min: 0, max: 1000 }),
+      predicted: fc.option(fc.record({ startMs: fc.nat({ max: 2 }), runMs: fc.nat({ max: 2 }) })),
+      replicas: fc.array(someReplica, { maxLength: 3 }),
     })
-    .map((fields) => pool(id, fields));
+    .map(({ replicas, ...fields }) =>
+      pool(id, {
+        ...fields,
+        ready: replicas.some(({ ready }) => ready),
+        replicas: replicas.map((one, place) => ({ ...one, id: `r${place}` })),
+      }),
+    );
 const somePools = fc
   .subarray(someIds)
   .chain((ids) => fc.tuple(...ids.map(somePool)))
@@ -70,26 +94,48 @@ const someWish = fc.option(
   { nil: undefined },
 );
 
+const someAffinity = fc.option(fc.record({ poolId: fc.constantFrom(...someIds), replicaId: fc.constant('r0') }));
+
+/** The rules once more, put differently. */
 function canTake({ modelRef, ctxNeeded, wish: wanted }: PlacementRequest, candidate: PoolSnapshot): boolean {
-  const mask = wanted?.require_device_mask;
-  return (
-    candidate.ready &&
-    candidate.modelNames.includes(modelRef) &&
-    (candidate.ctxMax === null || ctxNeeded <= candidate.ctxMax) &&
-    (mask === undefined || candidate.deviceMasks.includes(mask)) &&
-    wanted?.avoid_pools?.includes(candidate.id) !== true
-  );
+  const masks = candidate.replicas.filter(({ ready }) => ready).map(({ deviceMask }) => deviceMask);
+  const { require_device_mask: mask, avoid_pools: avoided } = { avoid_pools: [], ...wanted };
+  return [
+    candidate.ready,
+    candidate.modelNames.includes(modelRef),
+    candidate.features?.has('prompt') !== false,
+    (candidate.ctxMax ?? Infinity) >= ctxNeeded,
+    (candidate.kv?.freeBytes ?? Infinity) >= 10 * ctxNeeded,
+    masks.every((one) => one === (mask ?? one)),
+    !avoided.includes(candidate.id),
+  ].every(Boolean);
 }
 
 describe('choosing a pool', () => {
   it('never picks a pool that cannot take the task', () => {
     fc.assert(
-      fc.property(somePools, someWish, (pools, wanted) => {
-        const asked = request(wanted);
+      fc.property(somePools, someWish, someAffinity, (pools, wanted, affinity) => {
+        const asked = request(wanted, { affinity });
         const able = pools.filter((candidate) => canTake(asked, candidate)).map(({ id }) => id);
         const decision = decide(asked, pools);
         const isSound = decision.kind === 'none' || able.includes(decision.poolId);
         expect(isSound).toBe(true);
+        const feasible = decision.candidates.filter((candidate) => candidate.feasible).map(({ poolId }) => poolId);
+        expect(wanted?.mode === 'pin' || feasible.toSorted().join() === able.toSorted().join()).toBe(true);
+      }),
+    );
+  });
+
+  it('scores what it chose from, the best first, and tells of the others why not', () => {
+    fc.assert(
+      fc.property(somePools, (pools) => {
+        const { kind, candidates } = decide(request(), pools);
+        const areScored = candidates.every(({ feasible, score }) =>
+          feasible ? score !== null && score >= 0 && score <= 1 : score === null,
+        );
+        const others = candidates.slice(kind === 'assigned' ? 1 : 0);
+        expect(areScored).toBe(true);
+        expect(others.every(({ reasons }) => reasons.length > 0)).toBe(true);
       }),
     );
   });
@@ -111,8 +157,7 @@ describe('choosing a pool', () => {
           .sort((a, b) => a.key - b.key)
           .map(({ snapshot }) => snapshot);
         const [first, second] = [decide(request(wanted), pools), decide(request(wanted), shuffled)];
-        expect(chosen(second)).toBe(chosen(first));
-        expect(decide(request(wanted), pools)).toEqual(first);
+        expect(second).toEqual(first);
       }),
     );
   });
@@ -128,18 +173,37 @@ describe('choosing a pool', () => {
   });
 
   it('says of every pool whether it could have taken the task, and why not', () => {
-    const pools = [pool('a', { ready: false, unreadyReason: 'it is starting' }), pool('b'), pool('c', { ctxMax: 50 })];
-    const { candidates } = decide(request(), pools);
-    expect(candidates).toEqual([
-      { poolId: 'a', feasible: false, reasons: ['it is starting'] },
-      { poolId: 'b', feasible: true, reasons: [] },
-      { poolId: 'c', feasible: false, reasons: ['the task needs 100 tokens of context, the model has 50'] },
+    const pools = [
+      pool('a', { ready: false, unreadyReason: 'it is starting' }),
+      pool('b', { predicted: { startMs: 0, runMs: 300 } }),
+      pool('c', { ctxMax: 50 }),
+      pool('d', { predicted: { startMs: 100, runMs: 500 } }),
+    ];
+    const none = { score: null, completionMs: null };
+    expect(decide(request(), pools).candidates).toEqual([
+      { poolId: 'b', feasible: true, reasons: [], score: 1, completionMs: 300 },
+      {
+        poolId: 'd',
+        feasible: true,
+        reasons: ['b was taken: it is predicted to finish first, in about 300 ms'],
+        score: 0.5,
+        completionMs: 600,
+      },
+      { poolId: 'a', feasible: false, reasons: ['it is starting'], ...none },
+      { poolId: 'c', feasible: false, reasons: ['the task needs 100 tokens of context, the model has 50'], ...none },
     ]);
   });
 
+  it('stays where the session ran last, whatever else is quicker', () => {
+    const pools = [pool('a', { predicted: { startMs: 0, runMs: 1 } }), taken('b', 4, { waiting: 9 })];
+    const asked = request(undefined, { affinity: { poolId: 'b', replicaId: 'r0' } });
+    expect(decide(asked, pools)).toMatchObject({ poolId: 'b', reasons: ['the session ran there last'] });
+    expect(chosen(decide(asked, [pool('a'), pool('b', { ctxMax: 50 })]))).toBe('a');
+  });
+
   it('prefers the pool that is predicted to finish first', () => {
-    const slow = pool('a', { tokensPerS: 10, firstTokenMs: 10 });
-    const quick = pool('b', { tokensPerS: 100, firstTokenMs: 10, activeLeases: 3 });
+    const slow = pool('a', { predicted: { startMs: 0, runMs: 5010 } });
+    const quick = taken('b', 4, { predicted: { startMs: 10, runMs: 500 } });
     expect(decide(request(), [slow, quick])).toMatchObject({
       poolId: 'b',
       reasons: ['it is predicted to finish first, in about 510 ms'],
@@ -147,22 +211,37 @@ describe('choosing a pool', () => {
   });
 
   it('tries a pool nobody has measured when the best measured one is busy', () => {
-    const measured = pool('a', { tokensPerS: 100, firstTokenMs: 10 });
-    const unmeasured = pool('b');
-    expect(chosen(decide(request(), [measured, unmeasured]))).toBe('a');
-    expect(chosen(decide(request(), [{ ...measured, activeLeases: 4 }, unmeasured]))).toBe('b');
-    const allBusy = [measured, unmeasured].map((snapshot) => ({ ...snapshot, activeLeases: 4 }));
-    expect(chosen(decide(request(), allBusy))).toBe('a');
+    const measured = pool('a', { predicted: { startMs: 0, runMs: 500 } });
+    expect(chosen(decide(request(), [measured, pool('0')]))).toBe('a');
+    const busy = taken('a', 4, { predicted: { startMs: 100, runMs: 500 } });
+    expect(decide(request(), [busy, pool('0')])).toMatchObject({
+      poolId: '0',
+      reasons: ['nothing was measured there yet, and the others are busy'],
+    });
+    expect(chosen(decide(request(), [busy, taken('0', 4, { waiting: 4 })]))).toBe('a');
   });
 
-  it('prefers free memory, then few tasks, then the smaller id', () => {
-    expect(chosen(decide(request(), [pool('a', { vramFreeBytes: 1 }), pool('b', { vramFreeBytes: 2 })]))).toBe('b');
-    expect(chosen(decide(request(), [pool('a', { activeLeases: 2 }), pool('b', { waiting: 1 })]))).toBe('b');
+  it('prefers free slots, then free memory, then few tasks, then the smaller id', () => {
+    const roomy = (id: string, gib: number): PoolSnapshot =>
+      pool(id, { replicas: [replica('r0', { vramFreeBytes: gib * 2 ** 30 })] });
+    expect(chosen(decide(request(), [roomy('a', 1), roomy('b', 2)]))).toBe('b');
+    expect(chosen(decide(request(), [roomy('a', 2.1), roomy('b', 2.9)]))).toBe('a');
+    const full = taken('b', 4, { replicas: [replica('r0', { vramFreeBytes: 2 ** 40, activeLeases: 4 })] });
+    expect(chosen(decide(request(), [roomy('a', 1), full]))).toBe('a');
+    expect(chosen(decide(request(), [taken('a', 2), pool('b', { waiting: 1 })]))).toBe('b');
     expect(chosen(decide(request(), [pool('b'), pool('a')]))).toBe('a');
   });
 
+  it('takes a task that needs a device mask only where every ready replica has it', () => {
+    const asked = request(wish({ require_device_mask: '0' }));
+    const mixed = pool('a', { replicas: [replica('r0'), replica('r1', { deviceMask: '1' })] });
+    expect(chosen(decide(asked, [mixed]))).toBe('POOL_UNAVAILABLE');
+    const away = pool('a', { replicas: [replica('r0'), replica('r1', { deviceMask: '1', ready: false })] });
+    expect(chosen(decide(asked, [away]))).toBe('a');
+  });
+
   it('follows the order of the preferred pools before anything else', () => {
-    const pools = [pool('a'), pool('b', { activeLeases: 3 }), pool('c', { ready: false })];
+    const pools = [pool('a'), taken('b', 3), pool('c', { ready: false })];
     const preferring = request(wish({ mode: 'prefer', prefer_pools: ['c', 'b'] }));
     expect(decide(preferring, pools)).toMatchObject({ poolId: 'b', fallback: false });
   });
@@ -177,6 +256,24 @@ describe('choosing a pool', () => {
 });
 
 describe('when no pool can take the task', () => {
+  it('names the field that asks for what the engines lack', () => {
+    const needs = [{ feature: 'prompt+grammar', field: 'sampling.grammar' }];
+    expect(decide(request(undefined, { needs }), [pool('a')])).toMatchObject({
+      code: 'INVALID_PARAMS',
+      message: "sampling.grammar: llamacpp can't do prompt with grammar",
+      details: [{ field: 'sampling.grammar' }],
+    });
+  });
+
+  it('asks to come back when there is no memory for the KV cache now', () => {
+    const full = pool('a', { kv: { bytesPerToken: 2 ** 20, freeBytes: 99 * 2 ** 20 } });
+    expect(decide(request(), [full])).toMatchObject({
+      code: 'POOL_UNREADY',
+      poolId: 'a',
+      message: "The pool is not ready: the task's KV cache takes 100 MiB, its roomiest replica has 99 MiB free.",
+    });
+  });
+
   it('names what is served when the model is not', () => {
     expect(decide(request(undefined, { modelRef: 'nope' }), [pool('a')])).toMatchObject({
       code: 'POOL_UNAVAILABLE',

@@ -1,3 +1,3 @@
 export { decide, type Candidate, type Decision } from './decide.js';
 export { orderReplicas } from './order-replicas.js';
-export type { PlacementRequest, PoolSnapshot, ReplicaSnapshot } from './snapshot.js';
+export type { Need, PlacementRequest, PoolSnapshot, ReplicaSnapshot } from './snapshot.js';

@@ -1,10 +1,23 @@
 import type { EngineId } from '../../contract/common.js';
 import type { PlacementWish } from '../../contract/task-request.js';
 
+/** What placement knows of a replica at one moment. */
+export interface ReplicaSnapshot {
+  readonly id: string;
+  readonly ready: boolean;
+  readonly deviceMask: string | null;
+  readonly slots: number;
+  readonly activeLeases: number;
+  /** Free memory of its GPUs, bytes; null while unknown. */
+  readonly vramFreeBytes: number | null;
+}
+
 /** What placement knows of a pool at one moment. */
 export interface PoolSnapshot {
   readonly id: string;
   readonly engine: EngineId;
+  /** What its engine can do (engine-capabilities.ts); null while unknown, then everything is tried. */
+  readonly features: ReadonlySet<string> | null;
   /** Every name tasks may call its model by. */
   readonly modelNames: readonly string[];
   readonly ready: boolean;
@@ -12,35 +25,30 @@ export interface PoolSnapshot {
   readonly unreadyReason: string | null;
   /** Context of one task, tokens; null while unknown. */
   readonly ctxMax: number | null;
-  readonly deviceMasks: readonly string[];
-  readonly slots: number;
-  readonly activeLeases: number;
+  /** What a token of context takes in the KV cache, and the most that is free for it on one replica, bytes. Null: unknown, or reserved at start. */
+  readonly kv: { readonly bytesPerToken: number; readonly freeBytes: number } | null;
+  readonly replicas: readonly ReplicaSnapshot[];
   readonly waiting: number;
-  readonly vramFreeBytes: number | null;
-  /** Measured decode speed of one task (tokens/s) and time to first token (ms); null before the first. */
-  readonly tokensPerS: number | null;
-  readonly firstTokenMs: number | null;
-  /** Tokens that waiting tasks are expected to make. */
-  readonly tokensWaiting: number;
+  /** When a task like this would start here and how long it would run, ms, from what was measured; null before anything was. */
+  readonly predicted: { readonly startMs: number; readonly runMs: number } | null;
 }
 
-/** What placement knows of a replica at one moment. */
-export interface ReplicaSnapshot {
-  readonly id: string;
-  readonly ready: boolean;
-  readonly slots: number;
-  readonly activeLeases: number;
-  readonly vramFreeBytes: number | null;
+/** Something that a task asks of the engine, and the field of the request that does. */
+export interface Need {
+  readonly feature: string;
+  readonly field: string;
 }
 
 /** What placement needs to know of a task. */
 export interface PlacementRequest {
   readonly modelRef: string;
   readonly engine: EngineId | undefined;
+  readonly needs: readonly Need[];
   /** Tokens of context the task needs at least. */
   readonly ctxNeeded: number;
   /** The field of the request that asks for it. */
   readonly ctxField: 'ctx' | 'max_tokens';
-  readonly expectedTokens: number;
+  /** Where the task's session ran last; null: nowhere, or it has none. */
+  readonly affinity: { readonly poolId: string; readonly replicaId: string } | null;
   readonly wish: PlacementWish | undefined;
 }

@@ -1,6 +1,6 @@
-import type { Admission, PlacementRecord } from '../../contract/task-response.js';
+import type { Admission, PlacementCandidate, PlacementRecord } from '../../contract/task-response.js';
 import type { LineView } from '../admission/index.js';
-import type { Decision } from '../placement/index.js';
+import type { Candidate, Decision } from '../placement/index.js';
 import type { LivePool } from '../pools/index.js';
 
 export type Assigned = Extract<Decision, { kind: 'assigned' }>;
@@ -16,6 +16,20 @@ export function backoffMs(pool: LivePool, view: LineView, predictedStartMs: numb
   return waiting * 2 <= pool.config.queue.capacity ? 0 : predictedStartMs;
 }
 
+/** Kept with every task, however many pools there are: the chosen one and the next best. */
+const mostCandidates = 16;
+
+/** A candidate as clients see it. */
+export function candidateView({ poolId, feasible, reasons, score, completionMs }: Candidate): PlacementCandidate {
+  return {
+    pool_id: poolId,
+    feasible,
+    reasons: [...reasons],
+    score,
+    predicted_completion_ms: completionMs === null ? null : Math.round(completionMs),
+  };
+}
+
 /** The decision as `GET /v2/tasks/{id}` shows it. */
 export function placementRecord(decision: Assigned): PlacementRecord {
   const { poolId, pinned, fallback, reasons, candidates } = decision;
@@ -24,6 +38,7 @@ export function placementRecord(decision: Assigned): PlacementRecord {
     pinned,
     fallback,
     reasons: [...reasons],
-    candidates: candidates.map((c) => ({ pool_id: c.poolId, feasible: c.feasible, reasons: [...c.reasons] })),
+    candidates_considered: candidates.length,
+    candidates: candidates.slice(0, mostCandidates).map(candidateView),
   };
 }

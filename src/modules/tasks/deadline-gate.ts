@@ -1,7 +1,9 @@
+import type { Priority } from '../../contract/common.js';
 import { estimateRun, type Line } from '../admission/index.js';
 import type { LivePool, PoolRegistry } from '../pools/index.js';
 import type { Clock } from '../../platform/clock/clock.js';
 import type { AdmissionGate, Draft } from './draft.js';
+import { lineViewOf } from './pool-snapshot.js';
 import { onTime, predictStart } from './predict-start.js';
 import { deadlineUnmet } from './refusals.js';
 import { expectedTokens } from './task-record.js';
@@ -23,7 +25,7 @@ export class DeadlineGate implements AdmissionGate {
     const tokens = expectedTokens(request);
     const run = deadlineMs === undefined ? null : estimateRun(pool.perf, tokens);
     if (deadlineMs === undefined || run === null) return;
-    const view = await this.look(pool, priority === 'batch');
+    const view = await this.look(pool, priority);
     const start = predictStart(pool, view, priority, this.clock.now());
     const chance = onTime(pool, start, tokens, deadlineMs) ?? 1;
     const earliestMs = start.medianMs + run.medianMs;
@@ -35,12 +37,11 @@ export class DeadlineGate implements AdmissionGate {
   }
 
   /** The line as a task finds it that enters now. */
-  private async look(pool: LivePool, isBatch: boolean) {
-    const [{ interactive, batch, tokensOf }, free] = await Promise.all([
+  private async look(pool: LivePool, priority: Priority) {
+    const [depth, free] = await Promise.all([
       this.line.depthAndTokens(pool.config.id),
       this.line.freeSlots({ slots: pool.slots, ...this.pools.keysOf(pool) }),
     ]);
-    const position = Math.max(0, interactive + (isBatch ? batch : 0) - free);
-    return { position, waiting: { interactive, batch }, tokens: tokensOf, busySlots: pool.slots - free };
+    return lineViewOf(pool, depth, priority, pool.slots - free);
   }
 }

@@ -7,6 +7,8 @@ export { EngineStop } from './engine-stop.js';
 export { EndTask } from './end-task.js';
 export { KeepTranscript } from './keep-transcript.js';
 export { openTask } from './open-task.js';
+export { PlaceTask } from './place-task.js';
+export { replicaSnapshots } from './pool-snapshot.js';
 export { RateGate } from './rate-gate.js';
 export { ReadTask } from './read-task.js';
 export type { StartableTask, StartedTask, StartNow } from './start-now.port.js';

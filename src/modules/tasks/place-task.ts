@@ -1,41 +1,38 @@
 import type { TaskRequest } from '../../contract/task-request.js';
-import type { LineDepth, LineGauge } from '../admission/index.js';
-import { decide, type Decision, type PoolSnapshot } from '../placement/index.js';
-import { busySlots, unreadyReason, type LivePool, type PoolRegistry } from '../pools/index.js';
+import { fieldOf, requiredFeatures } from '../../engines/engine-capabilities.js';
+import type { Clock } from '../../platform/clock/clock.js';
+import type { LineGauge } from '../admission/index.js';
+import { decide, type Decision, type PlacementRequest } from '../placement/index.js';
+import type { LivePool, PoolRegistry } from '../pools/index.js';
+import { poolSnapshot } from './pool-snapshot.js';
 import { expectedTokens } from './task-record.js';
 
 /** Asks placement where a request should run, on what is known of the pools now. */
-export function placeTask(request: TaskRequest, pools: PoolRegistry, gauge: LineGauge): Decision {
-  const wanted = {
-    modelRef: request.model_ref,
-    engine: request.engine,
-    ctxNeeded: Math.max(request.ctx ?? 0, request.max_tokens + 1),
-    ctxField: (request.ctx ?? 0) > request.max_tokens ? ('ctx' as const) : ('max_tokens' as const),
-    expectedTokens: expectedTokens(request),
-    wish: request.placement,
-  };
-  return decide(
-    wanted,
-    pools.all().map((pool) => snapshotOf(pool, gauge.of(pool.config.id))),
-  );
+export class PlaceTask {
+  constructor(
+    private readonly pools: Pick<PoolRegistry, 'all'>,
+    private readonly gauge: Pick<LineGauge, 'of'>,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Asks no store. @param pools those that may be chosen; all when left out */
+  run(request: TaskRequest, pools: readonly LivePool[] = this.pools.all()): Decision {
+    const task = { priority: request.priority, tokens: expectedTokens(request), nowMs: this.clock.now() };
+    const snapshots = pools.map((pool) => poolSnapshot(pool, this.gauge.of(pool.config.id), task));
+    return decide(placementRequest(request), snapshots);
+  }
 }
 
-function snapshotOf(pool: LivePool, depth: LineDepth): PoolSnapshot {
-  const { config } = pool;
+function placementRequest(request: TaskRequest): PlacementRequest {
+  const { prompt, max_tokens: maxTokens, seed, sampling } = request;
+  const work = { kind: 'completion' as const, input: { prompt }, maxTokens, seed, sampling };
   return {
-    id: config.id,
-    engine: config.engine.id,
-    modelNames: [config.model.ref, ...config.aliases],
-    ready: pool.ready,
-    unreadyReason: unreadyReason(pool),
-    ctxMax: pool.ctxMax,
-    deviceMasks: pool.replicas.flatMap(({ known }) => known.deviceMask ?? []),
-    slots: pool.slots,
-    activeLeases: busySlots(pool),
-    waiting: depth.interactive + depth.batch,
-    vramFreeBytes: null,
-    tokensPerS: pool.perf.tokensPerS,
-    firstTokenMs: pool.perf.firstTokenMs,
-    tokensWaiting: depth.tokens,
+    modelRef: request.model_ref,
+    engine: request.engine,
+    needs: requiredFeatures(work).map((feature) => ({ feature, field: fieldOf(feature) })),
+    ctxNeeded: Math.max(request.ctx ?? 0, maxTokens + 1),
+    ctxField: (request.ctx ?? 0) > maxTokens ? 'ctx' : 'max_tokens',
+    affinity: null,
+    wish: request.placement,
   };
 }

@@ -1,19 +1,18 @@
 import type { TaskRequest } from '../../contract/task-request.js';
 import { newUuid } from '../../platform/ids/uuid.js';
-import type { LineGauge } from '../admission/index.js';
 import type { PoolRegistry } from '../pools/index.js';
 import type { AdmitAtOnce } from './admit-at-once.js';
 import type { AdmitInLine } from './admit-in-line.js';
 import { bodyHash } from './body-hash.js';
 import type { AdmissionGate, Draft, SubmitContext, SubmitOutcome } from './draft.js';
-import { placeTask } from './place-task.js';
+import type { PlaceTask } from './place-task.js';
 import { conflict, deadlinePassed, noPool, poolVanished } from './refusals.js';
 import type { TasksRepository } from './tasks.repository.js';
 import type { TasksTelemetry } from './tasks.telemetry.js';
 
 export interface SubmitCollaborators {
   readonly pools: PoolRegistry;
-  readonly gauge: LineGauge;
+  readonly placeTask: PlaceTask;
   readonly tasks: TasksRepository;
   /** Passed in this order once the pool is chosen. */
   readonly gates: readonly AdmissionGate[];
@@ -50,8 +49,8 @@ export class SubmitTask {
   }
 
   private place(taskId: string, hash: string, request: TaskRequest, context: SubmitContext): Draft {
-    const { pools, gauge, telemetry } = this.with_;
-    const decision = placeTask(request, pools, gauge);
+    const { pools, placeTask, telemetry } = this.with_;
+    const decision = placeTask.run(request);
     telemetry.placed(decision);
     if (decision.kind === 'none') throw noPool(decision);
     const pool = pools.find(decision.poolId);

@@ -11,6 +11,7 @@ import {
   CancelTask,
   DeadlineGate,
   EngineStop,
+  PlaceTask,
   RateGate,
   ReadTask,
   StreamTask,
@@ -105,7 +106,7 @@ function createUseCases(
   return {
     submitTask: new SubmitTask({
       pools,
-      gauge,
+      placeTask: new PlaceTask(pools, gauge, clock),
       tasks,
       gates: [new DeadlineGate(line, pools, clock), ...(config.rate_limits === null ? [] : [new RateGate()])],
       atOnce,

@@ -1,0 +1,73 @@
+import type { PlacementRequest, PoolSnapshot } from './snapshot.js';
+
+/** Why a pool can't take a task. `memory` and `unready` pass with time; the others don't. */
+export interface Obstacle {
+  readonly kind: 'model' | 'engine' | 'avoided' | 'mask' | 'feature' | 'ctx' | 'memory' | 'unready';
+  readonly text: string;
+  /** Field of the request that asks for what is not there, where it is one of its own. */
+  readonly field?: string;
+}
+
+export const isPassing = ({ kind }: Obstacle): boolean => kind === 'memory' || kind === 'unready';
+
+/** What a pool must fulfil: null, or what is wrong. */
+type Rule = (request: PlacementRequest, pool: PoolSnapshot) => Obstacle | null;
+
+const rules: readonly Rule[] = [
+  ({ modelRef }, { modelNames }) =>
+    modelNames.includes(modelRef) ? null : { kind: 'model', text: `it serves ${modelNames[0] ?? 'no model'}` },
+
+  (request, { engine }) =>
+    [undefined, engine].includes(request.engine) ? null : { kind: 'engine', text: `its engine is ${engine}` },
+
+  ({ wish }, { id }) => (wish?.avoid_pools?.includes(id) ? { kind: 'avoided', text: 'the task avoids it' } : null),
+
+  ({ wish }, pool) => maskObstacle(wish?.require_device_mask, pool),
+
+  ({ needs }, { engine, features }) => {
+    const missing = features === null ? undefined : needs.find(({ feature }) => !features.has(feature));
+    if (missing === undefined) return null;
+    return {
+      kind: 'feature',
+      text: `${engine} can't do ${missing.feature.replace('+', ' with ')}`,
+      field: missing.field,
+    };
+  },
+
+  ({ ctxNeeded, ctxField }, { ctxMax }) =>
+    ctxMax === null || ctxNeeded <= ctxMax
+      ? null
+      : {
+          kind: 'ctx',
+          text: `the task needs ${ctxNeeded} tokens of context, the model has ${ctxMax}`,
+          field: ctxField,
+        },
+
+  ({ ctxNeeded }, { kv }) => {
+    if (kv === null) return null;
+    const needed = kv.bytesPerToken * ctxNeeded;
+    if (needed <= kv.freeBytes) return null;
+    const [need, free] = [needed, kv.freeBytes].map((bytes) => `${Math.round(bytes / 2 ** 20)} MiB`);
+    return { kind: 'memory', text: `the task's KV cache takes ${need}, its roomiest replica has ${free} free` };
+  },
+
+  (_, { ready, unreadyReason }) => (ready ? null : { kind: 'unready', text: unreadyReason ?? 'it is not ready' }),
+];
+
+/** Everything that keeps a pool from taking a task. Pure. */
+export function obstaclesOf(request: PlacementRequest, pool: PoolSnapshot): Obstacle[] {
+  const found: Obstacle[] = [];
+  for (const rule of rules) {
+    const obstacle = rule(request, pool);
+    if (obstacle !== null) found.push(obstacle);
+  }
+  return found;
+}
+
+/** Any replica of a pool may get the task: so all that could take it must have the mask. A pool without replicas may yet get them. */
+function maskObstacle(mask: string | undefined, { replicas }: PoolSnapshot): Obstacle | null {
+  if (mask === undefined) return null;
+  const hasReady = replicas.some(({ ready }) => ready);
+  const fits = replicas.every(({ ready, deviceMask }) => deviceMask === mask || (hasReady && !ready));
+  return fits ? null : { kind: 'mask', text: `not every replica of it has the device mask ${mask}` };
+}

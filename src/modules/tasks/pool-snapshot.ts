@@ -1,0 +1,59 @@
+import type { Priority } from '../../contract/common.js';
+import { engineCapabilities } from '../../engines/engine-capabilities.js';
+import { estimateRun, type LineDepth, type LineView } from '../admission/index.js';
+import type { PoolSnapshot, ReplicaSnapshot } from '../placement/index.js';
+import { busySlots, unreadyReason, type LivePool } from '../pools/index.js';
+import { predictStart } from './predict-start.js';
+
+/** A task as far as predictions depend on it. */
+export interface ExpectedTask {
+  readonly priority: Priority;
+  readonly tokens: number;
+  /** Unix ms */
+  readonly nowMs: number;
+}
+
+/** A pool as placement sees it. @param depth its line, as of a moment ago */
+export function poolSnapshot(pool: LivePool, depth: LineDepth, task: ExpectedTask): PoolSnapshot {
+  const { config } = pool;
+  return {
+    id: config.id,
+    engine: config.engine.id,
+    features: engineCapabilities[config.engine.id].features,
+    modelNames: [config.model.ref, ...config.aliases],
+    ready: pool.ready,
+    unreadyReason: unreadyReason(pool),
+    ctxMax: pool.ctxMax,
+    kv: null,
+    replicas: replicaSnapshots(pool),
+    waiting: depth.interactive + depth.batch,
+    predicted: pool.ready ? predictionOf(pool, depth, task) : null,
+  };
+}
+
+/** The replicas of a pool as placement sees them. */
+export function replicaSnapshots(pool: LivePool): ReplicaSnapshot[] {
+  return pool.replicas.map(({ known, ready, slots }) => ({
+    id: known.id,
+    ready,
+    deviceMask: known.deviceMask,
+    slots,
+    activeLeases: pool.leases.get(known.id) ?? 0,
+    vramFreeBytes: null,
+  }));
+}
+
+/** A line as a task of this class would find it, from its length and the slots that are taken. */
+export function lineViewOf(pool: LivePool, depth: LineDepth, priority: Priority, busy = busySlots(pool)): LineView {
+  const { interactive, batch, tokensOf } = depth;
+  const ahead = priority === 'batch' ? interactive + batch : interactive;
+  const position = Math.max(0, ahead - Math.max(0, pool.slots - busy));
+  return { position, waiting: { interactive, batch }, tokens: tokensOf, busySlots: busy };
+}
+
+function predictionOf(pool: LivePool, depth: LineDepth, { priority, tokens, nowMs }: ExpectedTask) {
+  const run = estimateRun(pool.perf, tokens);
+  if (run === null) return null;
+  const start = predictStart(pool, lineViewOf(pool, depth, priority), priority, nowMs);
+  return start.isKnown ? { startMs: start.medianMs, runMs: run.medianMs } : null;
+}
