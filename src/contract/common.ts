@@ -10,7 +10,9 @@ export const poolIdText = z
     'starts with a letter or digit, then at most 62 of letters, digits, ".", "_", "-"',
   );
 
-export const engineId = z.enum(['llamacpp']).meta({ id: 'EngineId', description: 'The program that decodes.' });
+export const engineId = z
+  .enum(['llamacpp', 'openai'])
+  .meta({ id: 'EngineId', description: 'The program that decodes; `openai` is any server of its API.' });
 export type EngineId = z.infer<typeof engineId>;
 
 export const priority = z

@@ -106,7 +106,25 @@ const workerConfig = z
 const engineConfig = z.strictObject({
   id: engineId,
   version: z.string().min(1).nullable().default(null).describe('Exact version wanted; null: any.'),
-  served_model_name: z.string().min(1).optional().describe('Model name sent to the engine.'),
+  served_model_name: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Model name sent to the engine. Default: none for llamacpp, else model.ref, of `hf:org/repo…` `org/repo`.',
+    ),
+  api_key_env: z
+    .string()
+    .regex(/^[A-Za-z_]\w*$/, 'must be the name of an environment variable')
+    .optional()
+    .describe('Environment variable that holds the key the engine asks for.'),
+  api_key_file: z.string().min(1).optional().describe('File that holds it instead.'),
+  max_line_bytes: z
+    .int()
+    .min(1024)
+    .max(1_073_741_824)
+    .default(16_777_216)
+    .describe('Longest line of a stream that is read; a longer one ends the task with an error.'),
 });
 
 const modelConfig = z.strictObject({

@@ -12,7 +12,12 @@ export interface EngineEndpoint {
   readonly timeouts: { readonly connectMs: number; readonly idleMs: number; readonly wallMs: number };
   /** Key the engine asks for, sent as a bearer token. Never shown. */
   readonly apiKey?: Secret | undefined;
+  /** Longest line of a stream that is read, in bytes; absent: `defaultMaxLineBytes`. A longer one ends the run. */
+  readonly maxLineBytes?: number | undefined;
 }
+
+/** Generous: llama.cpp's last frame carries the whole prompt. */
+export const defaultMaxLineBytes = 16 * 1024 * 1024;
 
 /** Work that ends in text, token by token. */
 export interface CompletionWork {

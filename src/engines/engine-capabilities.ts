@@ -31,6 +31,8 @@ const allSampling: readonly (keyof Sampling)[] = [
   'json_schema',
 ];
 
+const openAiSampling = ['temperature', 'top_p', 'presence_penalty', 'frequency_penalty', 'stop'] as const;
+
 function completion(input: CompletionInput, options: readonly CompletionOption[]): EngineFeature[] {
   return [input, ...options.map((option) => `${input}+${option}` as const)];
 }
@@ -38,8 +40,22 @@ function completion(input: CompletionInput, options: readonly CompletionOption[]
 /** What every adapter of this build can do, by engine. Every process may read it, also those that must not reach an adapter. */
 export const engineCapabilities: Readonly<Record<EngineId, EngineCapabilities>> = {
   llamacpp: {
-    features: new Set(completion('prompt', ['seed', 'strict', ...allSampling])),
+    features: new Set([
+      ...completion('prompt', ['seed', 'strict', ...allSampling]),
+      ...completion('messages', ['seed', 'strict', ...allSampling]),
+      'embedding',
+      'rerank',
+    ]),
     continuesPrompts: true,
+  },
+  // What the reference documents and nothing else. Its seed is best effort by its own words, so `strict` is not promised.
+  openai: {
+    features: new Set([
+      ...completion('prompt', ['seed', ...openAiSampling]),
+      ...completion('messages', ['seed', ...openAiSampling, 'json_schema']),
+      'embedding',
+    ]),
+    continuesPrompts: false,
   },
 };
 

@@ -1,5 +1,7 @@
 import { request } from 'undici';
 import type { EngineId } from '../contract/common.js';
+import type { Secret } from '../platform/config/secret.js';
+import { apiPath } from './api-path.js';
 
 /** What one look at an engine told. */
 export type EngineLook =
@@ -14,30 +16,37 @@ export type EngineLook =
   | { readonly kind: 'dead'; readonly detail: string };
 
 /** How `lookAtEngine` looks to those who are handed it. */
-export type LookAtEngine = (engine: EngineId, url: string, timeoutMs: number) => Promise<EngineLook>;
+export type LookAtEngine = (engine: EngineId, url: string, timeoutMs: number, apiKey?: Secret) => Promise<EngineLook>;
 
-type Look = (url: string, timeoutMs: number) => Promise<EngineLook>;
+/** Gets one of an engine's documents. @param path below the base URL */
+type Get = (path: string) => Promise<{ readonly status: number; readonly body: unknown }>;
+type Look = (get: Get, url: string) => Promise<EngineLook>;
 
 /**
  * Looks at an engine over plain HTTP, without decoding anything: the half of a dialect that every process may use, also those that never
  * talk to engines otherwise. Never throws.
  */
-export async function lookAtEngine(engine: EngineId, url: string, timeoutMs: number): Promise<EngineLook> {
+export async function lookAtEngine(
+  engine: EngineId,
+  url: string,
+  timeoutMs: number,
+  apiKey?: Secret,
+): Promise<EngineLook> {
   try {
-    return await looks[engine](url, timeoutMs);
+    return await looks[engine]((path) => getJson(`${url}${path}`, timeoutMs, apiKey), url);
   } catch (error) {
     return { kind: 'dead', detail: `${engine} at ${url} does not answer: ${reasonOf(error)}` };
   }
 }
 
-const looks: Readonly<Record<EngineId, Look>> = { llamacpp: lookAtLlamacpp };
+const looks: Readonly<Record<EngineId, Look>> = { llamacpp: lookAtLlamacpp, openai: lookAtOpenAi };
 
 /** llama.cpp's server, `GET /health` and `GET /props`: https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md */
-async function lookAtLlamacpp(url: string, timeoutMs: number): Promise<EngineLook> {
-  const health = await getJson(`${url}/health`, timeoutMs);
+async function lookAtLlamacpp(get: Get, url: string): Promise<EngineLook> {
+  const health = await get('/health');
   if (health.status === 503) return { kind: 'loading', detail: 'its model is loading' };
   if (health.status !== 200) return { kind: 'dead', detail: `GET ${url}/health answered ${health.status}` };
-  const { status, body } = await getJson(`${url}/props`, timeoutMs);
+  const { status, body } = await get('/props');
   if (status === 503) return { kind: 'loading', detail: 'its model is loading' };
   if (status !== 200) return { kind: 'ready', engineVersion: null, ctxMax: null, slots: null, modelName: null };
   const settings = asRecord(asRecord(body)['default_generation_settings']);
@@ -51,8 +60,28 @@ async function lookAtLlamacpp(url: string, timeoutMs: number): Promise<EngineLoo
   };
 }
 
-async function getJson(url: string, timeoutMs: number): Promise<{ status: number; body: unknown }> {
+/** `GET /v1/models`: https://platform.openai.com/docs/api-reference/models/list. Such a server says nothing of slots. */
+async function lookAtOpenAi(get: Get, url: string): Promise<EngineLook> {
+  const path = apiPath(url, '/models');
+  const { status, body } = await get(path);
+  if (status === 401 || status === 403) {
+    return { kind: 'dead', detail: `GET ${url}${path} answered ${status}: see engine.api_key_env and api_key_file` };
+  }
+  if (status === 503) return { kind: 'loading', detail: 'it says that it is not ready yet' };
+  const { data } = asRecord(body);
+  if (status !== 200 || !Array.isArray(data)) {
+    return { kind: 'dead', detail: `GET ${url}${path} answered ${status}, and no list of models` };
+  }
+  return { kind: 'ready', engineVersion: null, ctxMax: null, slots: null, modelName: text(asRecord(data[0])['id']) };
+}
+
+async function getJson(
+  url: string,
+  timeoutMs: number,
+  apiKey: Secret | undefined,
+): Promise<{ status: number; body: unknown }> {
   const answer = await request(url, {
+    headers: apiKey === undefined ? {} : { authorization: `Bearer ${apiKey.reveal()}` },
     headersTimeout: timeoutMs,
     bodyTimeout: timeoutMs,
     signal: AbortSignal.timeout(timeoutMs),

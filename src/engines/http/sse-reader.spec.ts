@@ -44,6 +44,11 @@ describe('reading server-sent events', () => {
     expect(read(['database: x\n\ndat: y\n\n'])).toEqual([]);
   });
 
+  it('reads a line of ten megabytes in small pieces at the cost of its length', () => {
+    const pieces = Array.from({ length: 655_360 }, () => 'x'.repeat(16));
+    expect(read(['data: ', ...pieces, '\n\n'], 2 ** 24)[0]).toHaveLength(10_485_760);
+  });
+
   it('refuses a line over the limit, whole or in pieces, and takes one at the limit', () => {
     expect(read(['data: abcd\n\n'], 10)).toEqual(['abcd']);
     expect(() => read(['data: abcde\n'], 10)).toThrow(SseFormatError);

@@ -8,7 +8,9 @@ export interface StreamHandler {
   /** The engine ended its answer. */
   onEnd(): void;
   onFailure(error: EngineError): void;
-  /** An answer with a status of 400 or more, with its body; becomes the failure. */
+  /** The signal was aborted: nothing of what has come may be told any more, also not the rest of the piece in hand. */
+  onAbort?(): void;
+  /** An answer of another status than 2xx, with its body; becomes the failure. */
   errorOf(status: number, body: string): EngineError;
 }
 
@@ -27,18 +29,24 @@ export function createEngineAgent(): Agent {
   });
 }
 
+/** What is asked of an engine. */
+export interface EngineCall {
+  readonly endpoint: EngineEndpoint;
+  /** Below the path of the endpoint's URL, with its leading slash. */
+  readonly path: string;
+  /** JSON to be posted; null: the call is a GET. */
+  readonly body: string | null;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
 /**
- * Posts JSON and streams the answer into `handler`, synchronously as bytes arrive: undici's dispatch without a stream or a promise between.
- * Aborting the signal closes the connection at once, which is how engines learn that nobody listens.
+ * Asks an engine and streams the answer into `handler`, synchronously as bytes arrive: undici's dispatch without a stream or a promise
+ * between. Aborting the signal closes the connection at once, which is how engines learn that nobody listens. The endpoint's key goes along
+ * as a bearer token (RFC 6750 §2.1).
  */
 export function streamRequest(
   agent: Agent,
-  {
-    endpoint,
-    path,
-    body,
-    headers,
-  }: { endpoint: EngineEndpoint; path: string; body: string; headers: Record<string, string> },
+  { endpoint, path, body, headers }: EngineCall,
   handler: StreamHandler,
   signal: AbortSignal,
 ): EngineStream {
@@ -49,8 +57,12 @@ export function streamRequest(
     {
       origin: url.origin,
       path: basePath + path,
-      method: 'POST',
-      headers: { 'content-type': 'application/json', accept: 'text/event-stream', ...headers },
+      method: body === null ? 'GET' : 'POST',
+      headers: {
+        ...(body !== null && { 'content-type': 'application/json' }),
+        ...(endpoint.apiKey !== undefined && { authorization: `Bearer ${endpoint.apiKey.reveal()}` }),
+        ...headers,
+      },
       body,
       headersTimeout: endpoint.timeouts.idleMs,
       bodyTimeout: endpoint.timeouts.idleMs,
@@ -63,7 +75,8 @@ export function streamRequest(
 class Exchange implements Dispatcher.DispatchHandler, EngineStream {
   private controller: Dispatcher.DispatchController | null = null;
   private status = 0;
-  private errorBody = '';
+  private errorPieces: Buffer[] = [];
+  private errorBytes = 0;
   private sawData = false;
   private isOver = false;
 
@@ -93,8 +106,10 @@ class Exchange implements Dispatcher.DispatchHandler, EngineStream {
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.isOver) return;
-    if (this.status >= 400) {
-      if (this.errorBody.length < maxErrorBodyBytes) this.errorBody += chunk.toString('utf8');
+    if (!this.isSuccess) {
+      this.errorBytes += chunk.length;
+      // A copy: the bytes lie in a buffer that the next read fills again.
+      if (this.errorBytes <= maxErrorBodyBytes) this.errorPieces.push(Buffer.from(chunk));
       return;
     }
     this.sawData = true;
@@ -114,8 +129,8 @@ class Exchange implements Dispatcher.DispatchHandler, EngineStream {
 
   onResponseEnd(): void {
     if (this.isOver) return;
-    if (this.status >= 400) {
-      this.fail(this.handler.errorOf(this.status, this.errorBody));
+    if (!this.isSuccess) {
+      this.fail(this.handler.errorOf(this.status, Buffer.concat(this.errorPieces).toString('utf8')));
       return;
     }
     this.finish();
@@ -125,6 +140,11 @@ class Exchange implements Dispatcher.DispatchHandler, EngineStream {
   onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
     if (this.isOver) return;
     this.fail(lossOf(error, this.endpoint, this.sawData));
+  }
+
+  /** Redirects are not followed: the prompt and the key go where the configuration says, and nowhere else. */
+  private get isSuccess(): boolean {
+    return this.status >= 200 && this.status < 300;
   }
 
   private fail(error: EngineError): void {
@@ -140,6 +160,7 @@ class Exchange implements Dispatcher.DispatchHandler, EngineStream {
 
   private readonly abort = (): void => {
     this.isOver = true;
+    this.handler.onAbort?.();
     this.controller?.abort(new Error('aborted'));
   };
 }

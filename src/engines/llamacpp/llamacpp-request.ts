@@ -1,4 +1,5 @@
 import type { CompletionWork } from '../engine-adapter.port.js';
+import { openAiBody } from '../http/openai/openai-body.js';
 
 /** Body of `POST /completion`: our words in llama.cpp's. What the task leaves open is left to the server's defaults. */
 export function completionBody(model: string | undefined, prompt: string, work: CompletionWork): string {
@@ -8,17 +9,28 @@ export function completionBody(model: string | undefined, prompt: string, work: 
     prompt,
     n_predict: work.maxTokens,
     stream: true,
-    cache_prompt: work.cache !== 'cold',
     seed: work.seed,
     temperature: sampling?.temperature,
-    top_k: sampling?.top_k,
     top_p: sampling?.top_p,
-    min_p: sampling?.min_p,
-    repeat_penalty: sampling?.repeat_penalty,
     presence_penalty: sampling?.presence_penalty,
     frequency_penalty: sampling?.frequency_penalty,
     stop: sampling?.stop,
+    ...ownFields(work),
+  });
+}
+
+/** Body of `POST /v1/chat/completions`, which takes the fields of `/completion` beside OpenAI's. Thoughts of a reasoning model stay in the text. */
+export function chatBody(model: string | undefined, work: CompletionWork): string {
+  return openAiBody(model, work, { ...ownFields(work), reasoning_format: 'none' });
+}
+
+function ownFields({ sampling, cache }: CompletionWork): Record<string, unknown> {
+  return {
+    cache_prompt: cache !== 'cold',
+    top_k: sampling?.top_k,
+    min_p: sampling?.min_p,
+    repeat_penalty: sampling?.repeat_penalty,
     grammar: sampling?.grammar,
     json_schema: sampling?.json_schema,
-  });
+  };
 }

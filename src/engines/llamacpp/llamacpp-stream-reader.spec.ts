@@ -14,12 +14,18 @@ class NotingSink implements EngineSink {
   onError = (error: EngineError): void => void this.errors.push(error);
 }
 
+const endpoint = {
+  poolId: 'p',
+  replicaId: 'r0',
+  url: 'http://127.0.0.1:1',
+  timeouts: { connectMs: 1, idleMs: 1, wallMs: 1 },
+};
 const event = (frame: unknown): string => `data: ${JSON.stringify(frame)}\n\n`;
 const lastFrame = { content: '', stop: true, stop_type: 'limit', tokens_predicted: 2, tokens_evaluated: 5 };
 
 function read(...pieces: readonly string[]): { sink: NotingSink; reader: LlamacppStreamReader } {
   const sink = new NotingSink();
-  const reader = new LlamacppStreamReader(sink);
+  const reader = new LlamacppStreamReader(sink, endpoint);
   for (const piece of pieces) reader.push(Buffer.from(piece));
   return { sink, reader };
 }

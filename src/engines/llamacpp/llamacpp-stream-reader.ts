@@ -1,9 +1,8 @@
-import { EngineError, type EngineSink } from '../engine-adapter.port.js';
-import { SseFormatError, SseReader } from '../http/sse-reader.js';
-import { llamacppStreamError } from './llamacpp-error.js';
-
-/** The final frame carries the whole prompt and settings, so lines may be long. */
-const maxLineBytes = 16 * 1024 * 1024;
+import { EngineError, defaultMaxLineBytes, type EngineEndpoint, type EngineSink } from '../engine-adapter.port.js';
+import { streamErrorOf } from '../http/engine-errors.js';
+import type { StreamReader } from '../http/engine-work.js';
+import { parseFrame } from '../http/parse-frame.js';
+import { SseReader } from '../http/sse-reader.js';
 
 /** Fields of a frame of `POST /completion` that matter to us; engines may add others. */
 interface Frame {
@@ -12,6 +11,7 @@ interface Frame {
   readonly stop_type?: unknown;
   readonly tokens_predicted?: unknown;
   readonly tokens_evaluated?: unknown;
+  readonly id_slot?: unknown;
   readonly error?: unknown;
 }
 
@@ -22,14 +22,19 @@ interface Frame {
 const plainToken = /^\{"index":\d+,"content":"([^"\\]*)","tokens":\[[\d,]*\],"stop":false,/;
 
 /** Turns the stream of `POST /completion` into the calls of an EngineSink. */
-export class LlamacppStreamReader {
+export class LlamacppStreamReader implements StreamReader {
   private readonly sse: SseReader;
   private isOver = false;
   private saidPrompt = false;
   private sawToken = false;
 
-  constructor(private readonly sink: EngineSink) {
-    this.sse = new SseReader((data) => this.frame(data), maxLineBytes);
+  /** @param onSlot hears which of the server's slots did the work, when it is done */
+  constructor(
+    private readonly sink: EngineSink,
+    private readonly endpoint: EngineEndpoint,
+    private readonly onSlot: (slot: number) => void = () => undefined,
+  ) {
+    this.sse = new SseReader((data) => this.frame(data), endpoint.maxLineBytes ?? defaultMaxLineBytes);
   }
 
   /** Throws when the bytes are no stream of llama.cpp's. */
@@ -43,6 +48,10 @@ export class LlamacppStreamReader {
       this.fail(
         new EngineError('WORKER_RESET', 'The engine ended its stream too early.', { afterFirstByte: this.sawToken }),
       );
+  }
+
+  stop(): void {
+    this.isOver = true;
   }
 
   fail(error: EngineError): void {
@@ -59,12 +68,12 @@ export class LlamacppStreamReader {
       this.sink.onToken(text);
       return;
     }
-    this.tell(readFrame(data));
+    this.tell(parseFrame(data));
   }
 
   private tell(frame: Frame): void {
     if (frame.error !== undefined) {
-      this.fail(llamacppStreamError(frame.error));
+      this.fail(streamErrorOf(frame.error, this.endpoint));
       return;
     }
     if (!this.saidPrompt && typeof frame.tokens_evaluated === 'number') {
@@ -80,23 +89,11 @@ export class LlamacppStreamReader {
 
   private end(frame: Frame): void {
     this.isOver = true;
+    if (typeof frame.id_slot === 'number' && frame.id_slot >= 0) this.onSlot(frame.id_slot);
     this.sink.onEnd({
       tokensIn: typeof frame.tokens_evaluated === 'number' ? frame.tokens_evaluated : 0,
       tokensOut: typeof frame.tokens_predicted === 'number' ? frame.tokens_predicted : 0,
       finishReason: frame.stop_type === 'limit' ? 'length' : 'stop',
     });
   }
-}
-
-/** The reason says nothing of what was read: reasons are logged, and output never is. */
-function readFrame(data: string): Frame {
-  let frame: unknown;
-  try {
-    frame = JSON.parse(data);
-  } catch {
-    frame = null;
-  }
-  if (typeof frame !== 'object' || frame === null)
-    throw new SseFormatError('the engine sent an event that is no JSON object');
-  return frame;
 }

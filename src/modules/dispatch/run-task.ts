@@ -14,7 +14,7 @@ import { candidates } from './candidates.js';
 import type { Claimed as Claim, ClaimOutcome, ClaimTask } from './claim-task.js';
 import { Decode, type DecodeResult, type StopCause } from './decode.js';
 import type { DispatchTelemetry } from './dispatch.telemetry.js';
-import { endpointOf, engineRequestOf } from './engine-call.js';
+import { endpointOf, engineRequestOf, servedModelName } from './engine-call.js';
 import { engineLost, isWorthAnother, outOfTime, workerLost } from './run-errors.js';
 import type { RunMeasures } from './run-measures.js';
 import type { RunView } from './run-view.js';
@@ -170,7 +170,7 @@ export class RunTask {
     }
     const { request } = claim;
     const endpoint = endpointOf(pool, claim.replicaId, url);
-    const model = pool.config.engine.served_model_name;
+    const model = servedModelName(pool);
     const wanted = engineRequestOf(this.taskId, this.context.correlationId, request, model);
     const deadlineMs = request.deadline_ms === null ? null : request.deadline_ms - clock.now();
     return decode.run(adapter, endpoint, wanted, writer, { deadlineMs });

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { PoolConfig } from '../../contract/config.js';
+import type { Secret } from '../../platform/config/secret.js';
 import type { PoolState } from '../../contract/pools.js';
 import type { Leases } from './leases.js';
 import type { LiveReplica } from './live-replica.js';
@@ -27,6 +28,8 @@ export interface LivePool {
   readonly leases: ReadonlyMap<string, number>;
   /** The tasks in them, as far as known. */
   readonly running: readonly RunningTask[];
+  /** Key its engines ask for. */
+  readonly apiKey?: Secret | undefined;
 }
 
 const stateOrder: readonly PoolState[] = [
@@ -55,12 +58,16 @@ export class PoolRegistry {
       readonly perf: PoolPerfRecorder;
       readonly running: RunningBoard;
     },
-    private readonly options: { readonly refreshMs: number },
+    private readonly options: { readonly refreshMs: number; readonly engineKeys: ReadonlyMap<string, Secret> },
   ) {
     const onChange: PoolListener = (poolId) => {
       for (const listener of this.listeners) listener(poolId);
     };
-    for (const pool of pools) this.monitors.set(pool.id, new PoolMonitor(pool, redis, lookAtEngine, onChange));
+    for (const pool of pools) {
+      const look: LookAtEngine = (engine, url, timeoutMs) =>
+        lookAtEngine(engine, url, timeoutMs, options.engineKeys.get(pool.id));
+      this.monitors.set(pool.id, new PoolMonitor(pool, redis, look, onChange));
+    }
   }
 
   /** Looks at every replica once, then keeps looking. */
@@ -142,6 +149,7 @@ export class PoolRegistry {
       perf: this.records.perf.of(config.id),
       leases: this.leaseCounts.get(config.id) ?? new Map(),
       running: this.records.running.of(config.id),
+      apiKey: this.options.engineKeys.get(config.id),
     };
   }
 }

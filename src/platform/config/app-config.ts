@@ -28,7 +28,12 @@ export interface AppConfig extends Omit<Config, 'storage' | 'artifacts' | 'pools
   readonly artifacts: { readonly store: 'fs' | 'postgres' };
   /** null: the embedded one. The URLs may hold passwords. */
   readonly stores: { readonly databaseUrl: Secret | null; readonly redisUrl: Secret | null };
-  readonly secrets: { readonly authToken: Secret | null; readonly hfToken: Secret | null };
+  readonly secrets: {
+    readonly authToken: Secret | null;
+    readonly hfToken: Secret | null;
+    /** Keys that engines ask for, by pool. */
+    readonly engineKeys: ReadonlyMap<string, Secret>;
+  };
   readonly logging: { readonly level: LogLevel; readonly color: boolean };
   readonly source: {
     /** Absolute path of the file read, or null. */

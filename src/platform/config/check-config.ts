@@ -112,6 +112,10 @@ function checkExternal(pool: PoolConfig): SemanticProblem[] {
 
 function checkPackage(pool: PoolConfig, config: Config): SemanticProblem[] {
   const problems: SemanticProblem[] = [];
+  if (pool.engine.id !== 'llamacpp') {
+    const problem = `"${pool.engine.id}" comes in no package: package mode runs llamacpp; attach to a running one with provisioning.mode: external`;
+    problems.push({ path: ['engine', 'id'], problem });
+  }
   if (pool.devices?.length === 0 && config.policy.gpu !== 'allowed-cpu') {
     problems.push({
       path: ['devices'],

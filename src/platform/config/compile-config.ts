@@ -9,7 +9,7 @@ import { Secret } from './secret.js';
 /** Turns a checked configuration into what the process works with: paths absolute, addresses split, secrets wrapped. */
 export function compileConfig(
   config: Config,
-  environment: EnvironmentSettings,
+  { environment, engineKeys }: { environment: EnvironmentSettings; engineKeys: ReadonlyMap<string, Secret> },
   cwd: string,
   source: AppConfig['source'],
 ): AppConfig {
@@ -30,7 +30,7 @@ export function compileConfig(
     },
     artifacts: { store: artifacts.store ?? (storage.postgres === 'embedded' ? 'fs' : 'postgres') },
     stores: { databaseUrl: storeUrl(storage.postgres), redisUrl: storeUrl(storage.redis) },
-    secrets: { authToken: environment.authToken, hfToken: environment.hfToken },
+    secrets: { authToken: environment.authToken, hfToken: environment.hfToken, engineKeys },
     logging: { level: environment.logLevel, color: environment.color },
     source,
   };

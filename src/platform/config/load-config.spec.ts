@@ -194,7 +194,7 @@ describe('the file', () => {
       '4 server.body_limit_bytes: must be a number',
       '6 pools[0].id: starts with a letter or digit, then at most 62 of letters, digits, ".", "_", "-"',
       '7 pools[0].engin: is not known here; did you mean "engine"?',
-      '8 pools[0].engine.id: must be "llamacpp"',
+      '8 pools[0].engine.id: must be one of "llamacpp", "openai"',
       '9 pools[0].model.ref: is required',
     ]);
   });
@@ -286,4 +286,42 @@ describe('the report', () => {
     expect(report).toContain(`${join(cwd, 'orchestratord.yaml')}:1  rols: is not known here; did you mean "roles"?`);
     expect(report).toContain('Nothing was started');
   });
+});
+
+describe('keys of engines', () => {
+  const pool = (engine: string): string => `
+pools:
+  - id: cloud
+    engine: { id: openai, ${engine} }
+    model: { ref: gpt-4o }
+    replicas: [{ id: r0, url: "https://api.example.com/v1" }]
+`;
+
+  it('come from the environment or a file, and never show', () => {
+    writeFileSync(join(cwd, 'key'), ' sk-from-file\n');
+    const fromFile = load({}, pool('api_key_file: key'));
+    expect(fromFile.secrets.engineKeys.get('cloud')?.reveal()).toBe('sk-from-file');
+    const fromEnv = load({ OPENAI_API_KEY: 'sk-from-env' }, pool('api_key_env: OPENAI_API_KEY'));
+    expect(fromEnv.secrets.engineKeys.get('cloud')?.reveal()).toBe('sk-from-env');
+    expect(inspect(fromEnv, { depth: null }) + JSON.stringify(fromEnv)).not.toContain('sk-from-env');
+  });
+
+  it.each([
+    ['api_key_env: UNSET', 'api_key_env', 'names UNSET, which is not set'],
+    ['api_key_file: /no/such/file', 'api_key_file', 'names a file that cannot be read'],
+    ['api_key_env: BAD', 'api_key_env', 'leads to a key with spaces or other than ASCII characters'],
+    ['api_key_env: EMPTY', 'api_key_env', 'leads to an empty key'],
+    ['api_key_env: EMPTY, api_key_file: x', 'api_key_env', 'is given together with api_key_file; give one of them'],
+  ])('that can not be used are refused: %s', (engine, field, problem) => {
+    expect(problems({ BAD: 'with space', EMPTY: ' ' }, pool(engine))).toMatchObject([
+      { path: `pools[0].engine.${field}`, problem },
+    ]);
+  });
+});
+
+it('runs no package of an engine that comes in none', () => {
+  const yaml = externalPool.replace('llamacpp', 'openai').replace(/replicas.*/, 'provisioning: { mode: package }');
+  expect(problems({}, yaml)).toMatchObject([
+    { path: 'pools[0].engine.id', problem: expect.stringContaining('external') as string },
+  ]);
 });

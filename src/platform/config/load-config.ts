@@ -5,6 +5,7 @@ import { checkConfig } from './check-config.js';
 import { compileConfig } from './compile-config.js';
 import { attachedPool, demoConfig } from './demo-config.js';
 import { dotted, type Problem } from './problems.js';
+import { readEngineKeys } from './engine-keys.js';
 import { readEnvironment, type Environment, type EnvironmentSettings, type Override } from './read-environment.js';
 import { readYamlFile, type YamlFile } from './read-yaml.js';
 import { salvage } from './salvage.js';
@@ -17,15 +18,22 @@ export type LoadedConfig = { readonly config: AppConfig } | { readonly problems:
  */
 export function loadConfig(options: { readonly env?: Environment; readonly cwd?: string } = {}): LoadedConfig {
   const cwd = options.cwd ?? process.cwd();
-  const environment = readEnvironment(options.env ?? process.env, cwd);
+  const env = options.env ?? process.env;
+  const environment = readEnvironment(env, cwd);
   const read = readYamlFile(environment.configFile, cwd);
   if ('problems' in read) return { problems: [...environment.problems, ...read.problems] };
   const draft = assemble(read.yaml, environment);
   const checked = checkDraft(draft, environment);
-  const problems = [...environment.problems, ...draft.problems, ...checked.problems];
+  const { keys, problems: badKeys } = readEngineKeys(checked.config?.pools ?? [], env, cwd);
+  const problems = [
+    ...environment.problems,
+    ...draft.problems,
+    ...checked.problems,
+    ...badKeys.map((finding) => located(finding, draft)),
+  ];
   if (checked.config === null || problems.length > 0) return { problems };
   const source = { file: read.yaml?.file ?? null, isDemo: read.yaml === null };
-  return { config: compileConfig(checked.config, environment, cwd, source) };
+  return { config: compileConfig(checked.config, { environment, engineKeys: keys }, cwd, source) };
 }
 
 /** The raw configuration before its check, and where each part of it came from. */

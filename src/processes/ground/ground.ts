@@ -93,7 +93,13 @@ export async function openGround(config: AppConfig, log: Log, stores: Stores): P
     leases,
     perf,
     running,
-    pools: new PoolRegistry(config.pools, redis.commands, lookAtEngine, { leases, perf, running }, { refreshMs: 500 }),
+    pools: new PoolRegistry(
+      config.pools,
+      redis.commands,
+      lookAtEngine,
+      { leases, perf, running },
+      { refreshMs: 500, engineKeys: config.secrets.engineKeys },
+    ),
     hubId,
     close: async () => {
       await queues.close();

@@ -1,5 +1,6 @@
 import { createEngineAgent } from '../../engines/http/stream-request.js';
 import { LlamacppAdapter } from '../../engines/llamacpp/llamacpp.adapter.js';
+import { OpenAiAdapter } from '../../engines/openai/openai.adapter.js';
 import type { EngineAdapter, EngineAdapters } from '../../engines/engine-adapter.port.js';
 import { ClaimTask, Dispatcher, DispatchTelemetry, RunMeasures } from '../../modules/dispatch/index.js';
 import { LogAppender, type EventHub } from '../../modules/events/index.js';
@@ -20,7 +21,7 @@ export interface WorkerRole {
 /** The adapters of this build, by engine. */
 export function createAdapters(): { readonly adapters: EngineAdapters; readonly close: () => Promise<void> } {
   const agent = createEngineAgent();
-  const all: EngineAdapter[] = [new LlamacppAdapter(agent)];
+  const all: EngineAdapter[] = [new LlamacppAdapter(agent), new OpenAiAdapter(agent)];
   return { adapters: new Map(all.map((adapter) => [adapter.engine, adapter])), close: () => agent.destroy() };
 }
 
