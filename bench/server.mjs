@@ -43,7 +43,7 @@ function spawnServer(options, port, extra) {
   // A clean environment: what the operator has set for his own server must not steer the measured one.
   const clean = { PATH: env.PATH, HOME: env.HOME, NODE_ENV: 'production', ORCHD_CONFIG: configPath };
   const child = spawn(process.execPath, ['--enable-source-maps', main], {
-    env: { ...clean, BIND_ADDR: `127.0.0.1:${port}`, ...extra },
+    env: { ...clean, BIND_ADDR: `127.0.0.1:${port}`, ...options.env, ...extra },
     stdio: ['ignore', log, log],
   });
   fs.closeSync(log);
@@ -89,7 +89,7 @@ function processPlan(isSplit, port, apartPort) {
 
 /**
  * Boots orchestratord on a temporary data directory, in front of one engine.
- * @param {{main: string, enginePort: number, slots: number, isSplit: boolean}} options
+ * @param {{main: string, enginePort: number, slots: number, isSplit: boolean, env?: Record<string, string>}} options
  * @param {(stop: () => Promise<void>) => void} onStarted told how to stop before the boot is over, so that it can be interrupted
  */
 export async function bootServer(options, onStarted) {

@@ -40,11 +40,11 @@ export class Workplace {
     return engine;
   }
 
-  async bootServer(enginePort, slots) {
+  async bootServer(enginePort, slots, env = {}) {
     const { main, isSplit } = this.#options;
     if (!fs.existsSync(main)) throw new Error(`${main} is missing: build the server first, npm run build`);
     this.#options.say(`  starting ${main}${isSplit ? ' as api and worker' : ''}`);
-    const server = await bootServer({ main, enginePort, slots, isSplit }, (stop) => this.onClose(stop));
+    const server = await bootServer({ main, enginePort, slots, isSplit, env }, (stop) => this.onClose(stop));
     const { port, directory } = server;
     return { name: 'orchestratord', dialect: 'orchestratord', port, directory, readCpu: server.readCpu };
   }

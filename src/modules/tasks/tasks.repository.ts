@@ -133,8 +133,7 @@ export class TasksRepository {
   async listOpen(limit: number, after: OpenTask | null, createdBeforeMs: number): Promise<OpenTask[]> {
     const found = await this.pool.query<OpenRow>({
       name: 'task-open-page',
-      text: `${openSql} AND (created_at, task_id) > (to_timestamp($2::double precision / 1000), $3::uuid)
-        AND created_at < to_timestamp($4::double precision / 1000) ORDER BY created_at, task_id LIMIT $1`,
+      text: openPageSql,
       values: [limit, after?.createdMs ?? 0, after?.taskId ?? '00000000-0000-0000-0000-000000000000', createdBeforeMs],
     });
     return found.rows.map(openTask);
@@ -179,8 +178,18 @@ export class TasksRepository {
   }
 }
 
-const openSql = `SELECT task_id, state, pool_id, priority, attempts, correlation_id, request, admission, engine, created_at, deadline_at
-  FROM tasks WHERE state IN ('queued', 'running')`;
+const openColumns =
+  'task_id, state, pool_id, priority, attempts, correlation_id, request, admission, engine, created_at, deadline_at';
+const openSql = `SELECT ${openColumns} FROM tasks WHERE state IN ('queued', 'running')`;
+
+/** Merged from the heads of one walk over an index per state and class, as lists are: never a sort of all that is open. */
+const openPageSql = `
+  SELECT head.* FROM unnest('{queued,running}'::task_state[]) AS s(state), unnest(enum_range(NULL::task_priority)) AS p(priority), LATERAL (
+    SELECT ${openColumns} FROM tasks
+    WHERE (state, priority, created_at, task_id) > (s.state, p.priority, to_timestamp($2::double precision / 1000), $3::uuid)
+      AND (state, priority, created_at) < (s.state, p.priority, to_timestamp($4::double precision / 1000))
+    ORDER BY state, priority, created_at, task_id LIMIT $1
+  ) AS head ORDER BY created_at, task_id LIMIT $1`;
 
 interface StandingRow {
   state: TaskState;
