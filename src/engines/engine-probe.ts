@@ -2,6 +2,7 @@ import { request } from 'undici';
 import type { EngineId } from '../contract/common.js';
 import type { Secret } from '../platform/config/secret.js';
 import { apiPath } from './api-path.js';
+import { redacted } from './redact.js';
 
 /** What one look at an engine told. */
 export type EngineLook =
@@ -33,9 +34,10 @@ export async function lookAtEngine(
   apiKey?: Secret,
 ): Promise<EngineLook> {
   try {
-    return await looks[engine]((path) => getJson(`${url}${path}`, timeoutMs, apiKey), url);
+    const look = await looks[engine]((path) => getJson(`${url}${path}`, timeoutMs, apiKey), url);
+    return look.kind === 'ready' ? look : { ...look, detail: redacted(look.detail, apiKey) };
   } catch (error) {
-    return { kind: 'dead', detail: `${engine} at ${url} does not answer: ${reasonOf(error)}` };
+    return { kind: 'dead', detail: redacted(`${engine} at ${url} does not answer: ${reasonOf(error)}`, apiKey) };
   }
 }
 

@@ -1,0 +1,110 @@
+import {
+  EngineError,
+  type EngineAdapter,
+  type EngineEndpoint,
+  type EngineRequest,
+  type EngineSink,
+  type EngineStream,
+  type EngineUsage,
+} from '../engine-adapter.port.js';
+import { redacted } from '../redact.js';
+import { backoffMs, type RetryRules } from './backoff.js';
+import type { Breaker } from './breaker.js';
+
+/** What an attempt needs of the engine it goes to. */
+export interface AttemptTarget {
+  readonly adapter: EngineAdapter;
+  readonly endpoint: EngineEndpoint;
+  readonly breaker: Breaker;
+  readonly random: () => number;
+}
+
+/**
+ * One task's work at one engine: hands on what comes, tells the breaker how it went, and asks again while not a byte has come. A token costs
+ * one call more than without it.
+ */
+export class Attempt implements EngineSink, EngineStream {
+  private stream: EngineStream | null = null;
+  private hasAnswered = false;
+  private saidPrompt = false;
+  private retries = 0;
+
+  constructor(
+    private readonly target: AttemptTarget,
+    private readonly retry: RetryRules,
+    private readonly request: EngineRequest,
+    private readonly sink: EngineSink,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  start(): this {
+    const { adapter, endpoint } = this.target;
+    this.stream = adapter.submit(endpoint, this.request, this, this.signal);
+    return this;
+  }
+
+  pause(): void {
+    this.stream?.pause();
+  }
+
+  resume(): void {
+    this.stream?.resume();
+  }
+
+  onToken(text: string): void {
+    if (!this.hasAnswered) this.answered();
+    this.sink.onToken(text);
+  }
+
+  onPrompt(tokensIn: number): void {
+    if (this.saidPrompt) return;
+    this.saidPrompt = true;
+    this.sink.onPrompt(tokensIn);
+  }
+
+  onEnd(usage: EngineUsage): void {
+    if (!this.hasAnswered) this.answered();
+    this.sink.onEnd(usage);
+  }
+
+  onError(error: EngineError): void {
+    const told = withoutKeys(error, this.target.endpoint);
+    if (isEngineFault(error)) this.target.breaker.failed(told.message);
+    if (this.mayAskAgain(error)) this.askAgain();
+    else this.sink.onError(told);
+  }
+
+  private answered(): void {
+    this.hasAnswered = true;
+    this.target.breaker.succeeded();
+  }
+
+  private mayAskAgain(error: EngineError): boolean {
+    if (this.hasAnswered || error.afterFirstByte || this.retries >= this.retry.max) return false;
+    // Silence has cost its whole patience once already.
+    if (error.code !== 'REPLICA_EXHAUSTED' && error.code !== 'WORKER_RESET') return false;
+    return this.target.breaker.phase === 'closed';
+  }
+
+  private askAgain(): void {
+    const delayMs = backoffMs(this.retries, this.retry, this.target.random());
+    this.retries += 1;
+    const giveUp = (): void => clearTimeout(timer);
+    const timer = setTimeout(() => {
+      this.signal.removeEventListener('abort', giveUp);
+      this.start();
+    }, delayMs);
+    this.signal.addEventListener('abort', giveUp, { once: true });
+  }
+}
+
+/** Whether the engine is to blame: it was lost, broke, or was silent. Refused requests are the client's. */
+function isEngineFault({ code }: EngineError): boolean {
+  return code === 'REPLICA_EXHAUSTED' || code === 'WORKER_RESET' || code === 'DECODE_TIMEOUT';
+}
+
+function withoutKeys(error: EngineError, { apiKey }: EngineEndpoint): EngineError {
+  const message = redacted(error.message, apiKey);
+  if (message === error.message) return error;
+  return new EngineError(error.code, message, { afterFirstByte: error.afterFirstByte });
+}
