@@ -208,6 +208,31 @@ export const poolConfig = z
         connect_ms: milliseconds(5_000),
       })
       .prefault({}),
+    retries: z
+      .strictObject({
+        max: z
+          .int()
+          .min(0)
+          .max(100)
+          .default(2)
+          .describe('How often the last replica is asked again that is lost before its first byte.'),
+        base_ms: milliseconds(100).describe('Longest pause before the first retry; it doubles with each.'),
+        longest_ms: milliseconds(2_000),
+      })
+      .prefault({}),
+    circuit: z
+      .strictObject({
+        failures: z
+          .int()
+          .min(1)
+          .max(1_000_000)
+          .default(5)
+          .describe('A replica that fails so often within window_ms, and half of its tasks, gets none for a while.'),
+        window_ms: milliseconds(10_000, 100),
+        open_ms: milliseconds(2_000, 1_000).describe('The first while; it doubles until one task goes well.'),
+        longest_open_ms: milliseconds(60_000, 1_000),
+      })
+      .prefault({}),
     provisioning: z
       .strictObject({
         mode: z

@@ -24,6 +24,9 @@ export const replica = z
     engine_version: z.string().nullable(),
     pid: z.int().nullable(),
     last_error: z.string().nullable(),
+    circuit: z
+      .enum(['closed', 'open', 'half_open'])
+      .describe('`open`: it kept failing and gets no tasks for a while; `half_open`: one task at a time may try.'),
   })
   .meta({ id: 'Replica' });
 export type Replica = z.infer<typeof replica>;

@@ -15,7 +15,10 @@ describe('engines that misbehave', () => {
     engines = await Promise.all([ScriptedEngine.start({ slots: 2 }), ScriptedEngine.start({ slots: 2 })]);
     all = await Deployment.create({
       engines: engines.map(({ url }) => url),
-      pool: { timeouts: { idle_ms: 1000, connect_ms: 1000, wall_ms: 60_000 } },
+      pool: {
+        timeouts: { idle_ms: 1000, connect_ms: 1000, wall_ms: 60_000 },
+        circuit: { failures: 1000 }, // circuits.spec.ts has those
+      },
     });
     home = await all.start(['api', 'worker']);
   });

@@ -1,11 +1,10 @@
 import {
   EngineError,
-  type EngineAdapter,
-  type EngineEndpoint,
   type EngineRequest,
   type EngineStream,
   type EngineUsage,
 } from '../../engines/engine-adapter.port.js';
+import type { RoutedEngine } from '../../engines/engine-router.port.js';
 import type { Clock } from '../../platform/clock/clock.js';
 import type { RunLogWriter } from '../events/index.js';
 
@@ -37,8 +36,7 @@ export class Decode {
 
   /** @param limits milliseconds from now; null: none */
   run(
-    adapter: EngineAdapter,
-    endpoint: EngineEndpoint,
+    engine: RoutedEngine,
     request: EngineRequest,
     writer: RunLogWriter,
     limits: { readonly deadlineMs: number | null },
@@ -47,7 +45,7 @@ export class Decode {
     return new Promise<DecodeResult>((resolve) => {
       this.settle = resolve;
       if (this.abort.signal.aborted) return;
-      this.stopAfter(endpoint.timeouts.wallMs, 'wall');
+      this.stopAfter(engine.endpoint.timeouts.wallMs, 'wall');
       if (limits.deadlineMs !== null) this.stopAfter(Math.max(0, limits.deadlineMs), 'deadline');
       const sink = {
         onPrompt: (tokensIn: number): void => {
@@ -65,7 +63,7 @@ export class Decode {
         onEnd: (usage: EngineUsage): void => this.finish({ kind: 'ended', usage }),
         onError: (error: EngineError): void => this.finish({ kind: 'lost', error }),
       };
-      this.stream = adapter.submit(endpoint, request, sink, this.abort.signal);
+      this.stream = engine.submit(request, sink, this.abort.signal);
     });
   }
 

@@ -1,3 +1,4 @@
+import type { OpenCircuit } from '../../engines/circuit.js';
 import { narrate, type Log } from '../../platform/observability/logger.js';
 import type { Metrics } from '../../platform/observability/metrics.js';
 import type { CloseOutcome } from '../events/index.js';
@@ -48,6 +49,18 @@ export class DispatchTelemetry {
 
   replicaFailed(run: RunView, reason: string): void {
     this.log.warn({ ...fieldsOf(run), reason, human: 'An engine failed before its first token.' }, 'replica failed');
+  }
+
+  /** A circuit was opened or closed by what happened here. */
+  circuitChanged(poolId: string, replicaId: string, circuit: OpenCircuit | null): void {
+    const fields = { pool_id: poolId, replica_id: replicaId };
+    if (circuit === null) {
+      narrate(this.log, 'circuit closed', 'An engine that kept failing has answered: it gets tasks again.', fields);
+      return;
+    }
+    const { reason, trips, untilMs } = circuit;
+    const human = 'An engine keeps failing: it gets no tasks for a while.';
+    this.log.warn({ ...fields, reason, trips, until: new Date(untilMs).toISOString(), human }, 'circuit open');
   }
 
   leftToReconciler(taskId: string, error: unknown): void {

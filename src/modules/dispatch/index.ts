@@ -4,3 +4,4 @@ export { Dispatcher } from './dispatcher.js';
 export { DispatchTelemetry } from './dispatch.telemetry.js';
 export { RunMeasures } from './run-measures.js';
 export { Reconciler } from './reconciler.js';
+export { endpointOf } from './engine-call.js';

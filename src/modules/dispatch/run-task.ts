@@ -1,4 +1,5 @@
-import { EngineError, type EngineAdapters } from '../../engines/engine-adapter.port.js';
+import { EngineError } from '../../engines/engine-adapter.port.js';
+import type { EngineRouter } from '../../engines/engine-router.port.js';
 import type { Clock } from '../../platform/clock/clock.js';
 import {
   endTemplate,
@@ -14,7 +15,7 @@ import { candidates } from './candidates.js';
 import type { Claimed as Claim, ClaimOutcome, ClaimTask } from './claim-task.js';
 import { Decode, type DecodeResult, type StopCause } from './decode.js';
 import type { DispatchTelemetry } from './dispatch.telemetry.js';
-import { endpointOf, engineRequestOf, servedModelName } from './engine-call.js';
+import { engineRequestOf, servedModelName } from './engine-call.js';
 import { engineLost, isWorthAnother, outOfTime, workerLost } from './run-errors.js';
 import type { RunMeasures } from './run-measures.js';
 import type { RunView } from './run-view.js';
@@ -29,7 +30,7 @@ export interface RunCollaborators {
   readonly eventLog: Pick<EventLog, 'markStopped'>;
   readonly tasks: TasksRepository;
   readonly endTask: EndTask;
-  readonly adapters: EngineAdapters;
+  readonly engines: EngineRouter;
   readonly telemetry: DispatchTelemetry;
   readonly clock: Clock;
 }
@@ -141,7 +142,7 @@ export class RunTask {
       { hold: true },
     );
     this.openRow(claim, writer, decode);
-    const result = await this.decodeOn(pool, claim, writer, decode);
+    const result = await this.decodeOn(pool, claim, { writer, decode, tried });
     this.decode = null;
     if (isWorthAnother(result, writer.tokens > 0)) {
       tried.add(claim.replicaId);
@@ -157,23 +158,26 @@ export class RunTask {
     return outcome;
   }
 
-  private decodeOn(pool: LivePool, claim: Claim, writer: RunLogWriter, decode: Decode): Promise<DecodeResult> {
-    const { adapters, clock } = this.with_;
-    const { config } = pool;
-    const adapter = adapters.get(config.engine.id);
-    const url = pool.replicas.find(({ known }) => known.id === claim.replicaId)?.known.url;
-    if (adapter === undefined || url === undefined || url === null) {
+  private decodeOn(
+    pool: LivePool,
+    claim: Claim,
+    { writer, decode, tried }: { writer: RunLogWriter; decode: Decode; tried: ReadonlySet<string> },
+  ): Promise<DecodeResult> {
+    const { engines, clock } = this.with_;
+    // Another replica is better than the same once more.
+    const isLast = candidates(pool, new Set([...tried, claim.replicaId])).length === 0;
+    const engine = engines.route(this.poolId, claim.replicaId, { mayAskAgain: isLast });
+    if (engine === null) {
       return Promise.resolve({
         kind: 'lost',
         error: new EngineError('REPLICA_EXHAUSTED', `Replica ${claim.replicaId} is gone.`),
       });
     }
     const { request } = claim;
-    const endpoint = endpointOf(pool, claim.replicaId, url);
     const model = servedModelName(pool);
     const wanted = engineRequestOf(this.taskId, this.context.correlationId, request, model);
     const deadlineMs = request.deadline_ms === null ? null : request.deadline_ms - clock.now();
-    return decode.run(adapter, endpoint, wanted, writer, { deadlineMs });
+    return decode.run(engine, wanted, writer, { deadlineMs });
   }
 
   /** The row says `running` before a reader may see a token: what was seen is never run again from the start. */

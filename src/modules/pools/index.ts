@@ -1,5 +1,6 @@
 export { AnnounceReplica } from './announce-replica.js';
 export type { Announcement } from './announcement.js';
+export { SharedCircuits } from './circuit-board.js';
 export { Leases, type Lease } from './leases.js';
 export type { LiveReplica } from './live-replica.js';
 export { leaseKey, workersKey } from './pool-keys.js';

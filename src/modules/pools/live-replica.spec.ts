@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { EngineLook } from '../../engines/engine-probe.js';
-import { afterProbe, unprobed, type KnownReplica } from './live-replica.js';
+import { afterProbe, underCircuit, unprobed, type KnownReplica } from './live-replica.js';
 
 function known(changes: Partial<KnownReplica> = {}): KnownReplica {
   return { id: 'r0', url: 'http://127.0.0.1:1', slots: null, deviceMask: null, pid: null, managed: null, ...changes };
@@ -74,5 +74,21 @@ describe('state of a replica', () => {
     const managed = { state: 'ready' as const, lastError: null, ctxMax: 2048, engineVersion: 'v9' };
     const look = ready({ ctxMax: null, engineVersion: null });
     expect(afterProbe(known({ managed }), look, undefined)).toMatchObject({ ctxMax: 2048, engineVersion: 'v9' });
+  });
+});
+
+describe('a replica with a circuit', () => {
+  const open = { sinceMs: 0, untilMs: 1000, trips: 1, reason: 'lost' };
+  const up = afterProbe(known(), ready(), undefined);
+
+  it('takes nothing while it is open, one task at a time while it is half open, and is as it was when closed', () => {
+    expect(underCircuit(up, null, 0)).toBe(up);
+    expect(underCircuit(up, open, 999)).toMatchObject({ ready: false, live: true, state: 'failed', circuit: 'open' });
+    expect(underCircuit(up, open, 1000)).toMatchObject({ ready: true, slots: 1, circuit: 'half_open' });
+  });
+
+  it('shows what the probe says when that is worse', () => {
+    const gone = afterProbe(known(), dead, up);
+    expect(underCircuit(gone, open, 0)).toBe(gone);
   });
 });

@@ -1,4 +1,5 @@
 import type { PoolState } from '../../contract/pools.js';
+import { circuitPhase, type CircuitPhase, type OpenCircuit } from '../../engines/circuit.js';
 import type { EngineLook } from '../../engines/engine-probe.js';
 
 /** A replica somebody told us of: from the configuration, or announced by a pool manager. */
@@ -29,6 +30,7 @@ export interface LiveReplica {
   readonly ctxMax: number | null;
   readonly engineVersion: string | null;
   readonly lastError: string | null;
+  readonly circuit: CircuitPhase;
 }
 
 /** A replica before its first probe. */
@@ -43,7 +45,20 @@ export function unprobed(known: KnownReplica): LiveReplica {
     ctxMax: null,
     engineVersion: null,
     lastError: known.managed?.lastError ?? null,
+    circuit: 'closed',
   };
+}
+
+/**
+ * A replica as tasks may use it: not at all while its circuit is open, and one task at a time while that is half open. Its slots are
+ * claimed exactly, over all processes, so that one task tries it and no more. Pure. @param nowMs Unix ms
+ */
+export function underCircuit(replica: LiveReplica, circuit: OpenCircuit | null, nowMs: number): LiveReplica {
+  const phase = circuitPhase(circuit, nowMs);
+  if (circuit === null || phase === 'closed' || !replica.ready) return replica;
+  if (phase === 'half_open') return { ...replica, circuit: phase, slots: Math.min(1, replica.slots) };
+  const lastError = `circuit open, it kept failing: ${circuit.reason}`;
+  return { ...replica, circuit: phase, ready: false, state: 'failed', lastError };
 }
 
 /** A replica after a probe. Pure. */
@@ -69,6 +84,7 @@ function answering(
     ctxMax: ctxMax ?? known.managed?.ctxMax ?? null,
     engineVersion: engineVersion ?? known.managed?.engineVersion ?? null,
     lastError: null,
+    circuit: 'closed',
   };
 }
 
@@ -89,5 +105,6 @@ function away(
     ctxMax,
     engineVersion,
     lastError: detail,
+    circuit: 'closed',
   };
 }

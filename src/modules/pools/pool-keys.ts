@@ -6,6 +6,8 @@ export const leaseKey = (poolId: string, replicaId: string): string => `${keyPre
 export const workersKey = (poolId: string): string => `${keyPrefix}:workers:${poolId}`;
 /** Hash: replicas announced at run time (started by a pool manager), replica id → JSON. */
 export const announcedKey = (poolId: string): string => `${keyPrefix}:announced:${poolId}`;
+/** Hash: replicas that kept failing, replica id → JSON of their open circuit. */
+export const circuitKey = (poolId: string): string => `${keyPrefix}:circuit:${poolId}`;
 /** Hash: what was measured of a pool, `measures` (JSON) in `version`. */
 export const perfKey = (poolId: string): string => `${keyPrefix}:perf:${poolId}`;
 /** Hash: running tasks as each process last told them, process id → JSON. */

@@ -2,8 +2,10 @@ import type { Redis } from 'ioredis';
 import type { PoolConfig } from '../../contract/config.js';
 import type { Secret } from '../../platform/config/secret.js';
 import type { PoolState } from '../../contract/pools.js';
+import type { Clock } from '../../platform/clock/clock.js';
 import type { Leases } from './leases.js';
-import type { LiveReplica } from './live-replica.js';
+import type { SharedCircuits } from './circuit-board.js';
+import { underCircuit, type LiveReplica } from './live-replica.js';
 import { leaseKey, workersKey } from './pool-keys.js';
 import { PoolMonitor, type PoolListener } from './pool-monitor.js';
 import type { PoolPerf } from './measure.js';
@@ -21,6 +23,8 @@ export interface LivePool {
   readonly lastError: string | null;
   /** Slots of the ready replicas. */
   readonly slots: number;
+  /** Milliseconds until a replica may be tried again; null unless all that answer have an open circuit. */
+  readonly circuitOpenMs: number | null;
   /** Smallest context of a ready replica, or what the configuration says; tokens. */
   readonly ctxMax: number | null;
   readonly perf: PoolPerf;
@@ -47,6 +51,7 @@ export class PoolRegistry {
   private readonly monitors = new Map<string, PoolMonitor>();
   private readonly leaseCounts = new Map<string, ReadonlyMap<string, number>>();
   private readonly listeners: PoolListener[] = [];
+  private readonly phases = new Map<string, string>();
   private timer: NodeJS.Timeout | null = null;
 
   constructor(
@@ -57,12 +62,16 @@ export class PoolRegistry {
       readonly leases: Leases;
       readonly perf: PoolPerfRecorder;
       readonly running: RunningBoard;
+      readonly circuits: SharedCircuits;
     },
-    private readonly options: { readonly refreshMs: number; readonly engineKeys: ReadonlyMap<string, Secret> },
+    private readonly options: {
+      readonly refreshMs: number;
+      readonly engineKeys: ReadonlyMap<string, Secret>;
+      readonly clock: Clock;
+    },
   ) {
-    const onChange: PoolListener = (poolId) => {
-      for (const listener of this.listeners) listener(poolId);
-    };
+    const onChange: PoolListener = (poolId) => this.tell(poolId);
+    records.circuits.onSet(onChange);
     for (const pool of pools) {
       const look: LookAtEngine = (engine, url, timeoutMs) =>
         lookAtEngine(engine, url, timeoutMs, options.engineKeys.get(pool.id));
@@ -114,6 +123,16 @@ export class PoolRegistry {
     };
   }
 
+  private tell(poolId: string): void {
+    this.phases.set(poolId, this.phasesOf(poolId));
+    for (const listener of this.listeners) listener(poolId);
+  }
+
+  /** Circuits change by what other processes find, and as time goes by. */
+  private phasesOf(poolId: string): string {
+    return (this.find(poolId)?.replicas ?? []).map(({ circuit }) => circuit).join();
+  }
+
   private async refresh(): Promise<void> {
     await Promise.all(
       [...this.monitors].map(async ([poolId, monitor]) => {
@@ -122,16 +141,23 @@ export class PoolRegistry {
           const ids = monitor.all.map(({ known }) => known.id);
           this.leaseCounts.set(poolId, await this.records.leases.active(poolId, ids));
           await this.records.running.refresh(poolId);
+          await this.records.circuits.refresh(poolId);
         } catch {
           // Redis is away: the last counts stand.
         }
+        if (this.phases.get(poolId) !== this.phasesOf(poolId)) this.tell(poolId);
       }),
     );
   }
 
   private livePool(monitor: PoolMonitor): LivePool {
-    const { config, all: replicas } = monitor;
+    const { config } = monitor;
+    const now = this.options.clock.now();
+    const { circuits } = this.records;
+    const replicas = monitor.all.map((replica) => underCircuit(replica, circuits.of(config.id, replica.known.id), now));
     const ready = replicas.filter((replica) => replica.ready);
+    const open = replicas.filter(({ circuit }) => circuit === 'open');
+    const untilMs = open.flatMap(({ known }) => circuits.of(config.id, known.id)?.untilMs ?? []);
     const state =
       replicas.map((replica) => replica.state).sort((a, b) => stateOrder.indexOf(a) - stateOrder.indexOf(b))[0] ??
       'uninitialized';
@@ -145,6 +171,7 @@ export class PoolRegistry {
       ready: ready.length > 0,
       lastError: ready.length > 0 ? null : (replicas.find(({ lastError }) => lastError !== null)?.lastError ?? null),
       slots: ready.reduce((sum, { slots }) => sum + slots, 0),
+      circuitOpenMs: ready.length > 0 || untilMs.length === 0 ? null : Math.max(0, Math.min(...untilMs) - now),
       ctxMax: contexts.length === 0 ? null : Math.min(...contexts),
       perf: this.records.perf.of(config.id),
       leases: this.leaseCounts.get(config.id) ?? new Map(),
@@ -158,6 +185,7 @@ export class PoolRegistry {
 export function unreadyReason(pool: LivePool): string | null {
   if (pool.ready) return null;
   if (pool.replicas.length === 0) return 'it has no engine yet';
+  if (pool.circuitOpenMs !== null) return pool.lastError ?? 'circuit open';
   const texts: Record<PoolState, string> = {
     uninitialized: 'it was not started yet',
     provisioning: 'its engine or model is being prepared',

@@ -1,5 +1,6 @@
 import type { Priority } from '../../contract/common.js';
 import type { Pool, PoolHealth, Replica } from '../../contract/pools.js';
+import { redacted } from '../../engines/redact.js';
 import type { LiveReplica } from './live-replica.js';
 import { engineVersionOf } from './pool-facts.js';
 import type { LivePool } from './pool-registry.js';
@@ -58,7 +59,7 @@ function replicaView(replica: LiveReplica, busy: number): Replica {
   const total = replica.ready ? replica.slots : 0;
   return {
     id: replica.known.id,
-    url: replica.known.url,
+    url: replica.known.url === null ? null : redacted(replica.known.url),
     node_id: null,
     device_mask: replica.known.deviceMask,
     state: replica.state,
@@ -70,6 +71,7 @@ function replicaView(replica: LiveReplica, busy: number): Replica {
     engine_version: replica.engineVersion,
     pid: replica.known.pid,
     last_error: replica.lastError,
+    circuit: replica.circuit,
   };
 }
 

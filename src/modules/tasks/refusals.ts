@@ -8,12 +8,25 @@ import type { SubmitContext } from './draft.js';
 
 const unreadyRetryMs = 2000;
 
-/** Placement found no pool. */
-export function noPool({ code, message, poolId, details }: Extract<Decision, { kind: 'none' }>): AppError {
+/** Placement found no pool. @param pool the one it would have taken; null: none */
+export function noPool(
+  { code, message, poolId, details }: Extract<Decision, { kind: 'none' }>,
+  pool: LivePool | null,
+): AppError {
+  if (code === 'POOL_UNREADY' && pool !== null && pool.circuitOpenMs !== null) return circuitIsOpen(pool, message);
   return new AppError(code, message, {
     ...(poolId !== null && { poolId }),
     ...(details.length > 0 && { details }),
     ...(code === 'POOL_UNREADY' && { retryAfterMs: unreadyRetryMs }),
+  });
+}
+
+/** Its engines answer, and fail every task. */
+function circuitIsOpen(pool: LivePool, message: string): AppError {
+  return new AppError('POOL_UNAVAILABLE', message, {
+    engine: pool.config.engine.id,
+    poolId: pool.config.id,
+    retryAfterMs: Math.max(1, pool.circuitOpenMs ?? 0),
   });
 }
 

@@ -52,7 +52,7 @@ export class SubmitTask {
     const { pools, placeTask, telemetry } = this.with_;
     const decision = placeTask.run(request);
     telemetry.placed(decision);
-    if (decision.kind === 'none') throw noPool(decision);
+    if (decision.kind === 'none') throw noPool(decision, pools.find(decision.poolId ?? ''));
     const pool = pools.find(decision.poolId);
     if (pool === null) throw poolVanished();
     return { taskId, hash, request, decision, pool, context };

@@ -9,7 +9,7 @@ import {
 } from '../../modules/artifacts/index.js';
 import { Deadlines, Line, PoolQueues } from '../../modules/admission/index.js';
 import { EventArchiveRepository, EventHub, EventLog } from '../../modules/events/index.js';
-import { Leases, PoolPerfRecorder, PoolRegistry, RunningBoard } from '../../modules/pools/index.js';
+import { Leases, PoolPerfRecorder, PoolRegistry, RunningBoard, SharedCircuits } from '../../modules/pools/index.js';
 import {
   DropTask,
   EndTask,
@@ -49,6 +49,7 @@ export interface Ground {
   readonly leases: Leases;
   readonly perf: PoolPerfRecorder;
   readonly running: RunningBoard;
+  readonly circuits: SharedCircuits;
   readonly pools: PoolRegistry;
   readonly hubId: string | null;
   close(): Promise<void>;
@@ -71,6 +72,7 @@ export async function openGround(config: AppConfig, log: Log, stores: Stores): P
   const perf = new PoolPerfRecorder(redis.commands);
   const processId = newUuid().slice(0, 8);
   const running = new RunningBoard(redis.commands, clock, processId);
+  const circuits = new SharedCircuits(redis.commands);
   const poolIds = config.pools.map(({ id }) => id);
   const tasks = new TasksRepository(database.pool);
   const artifacts = artifactUseCases(config, database, clock);
@@ -93,12 +95,13 @@ export async function openGround(config: AppConfig, log: Log, stores: Stores): P
     leases,
     perf,
     running,
+    circuits,
     pools: new PoolRegistry(
       config.pools,
       redis.commands,
       lookAtEngine,
-      { leases, perf, running },
-      { refreshMs: 500, engineKeys: config.secrets.engineKeys },
+      { leases, perf, running, circuits },
+      { refreshMs: 500, engineKeys: config.secrets.engineKeys, clock },
     ),
     hubId,
     close: async () => {

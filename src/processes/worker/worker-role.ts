@@ -1,3 +1,4 @@
+import { AdapterHost } from '../../engines/adapter-host/adapter-host.js';
 import { createEngineAgent } from '../../engines/http/stream-request.js';
 import { LlamacppAdapter } from '../../engines/llamacpp/llamacpp.adapter.js';
 import { OpenAiAdapter } from '../../engines/openai/openai.adapter.js';
@@ -6,6 +7,7 @@ import { ClaimTask, Dispatcher, DispatchTelemetry, RunMeasures } from '../../mod
 import { LogAppender, type EventHub } from '../../modules/events/index.js';
 import type { EndTask, StartNow } from '../../modules/tasks/index.js';
 import type { Ground } from '../ground/ground.js';
+import { BindReplicas } from './bind-replicas.js';
 
 /** A lease outlives a few missed heartbeats. */
 const beatsOfALease = 4;
@@ -29,6 +31,8 @@ export function createAdapters(): { readonly adapters: EngineAdapters; readonly 
 export function createWorkerRole(ground: Ground, endTask: EndTask, hub: EventHub | null): WorkerRole {
   const { redis, pools, queues, leases, perf, running, tasks, clock, log, metrics, config, processId } = ground;
   const { adapters, close } = createAdapters();
+  const engines = new AdapterHost(adapters, ground.circuits, clock);
+  const binding = new BindReplicas(engines, pools, ground.circuits, clock);
   const appender = new LogAppender(redis.commands, hub?.id ?? null, (chunks) => hub?.deliver(chunks));
   const leaseMs = config.worker.lock_ms;
   const claim = new ClaimTask(redis.commands, clock, leaseMs);
@@ -37,7 +41,7 @@ export function createWorkerRole(ground: Ground, endTask: EndTask, hub: EventHub
   const dispatcher = new Dispatcher(
     queues,
     { commands: redis.commands, subscriber: redis.subscriber, blocking: () => redis.blocking() },
-    { pools, claim, leases, measures, appender, tasks, endTask, adapters, telemetry, clock, eventLog: ground.eventLog },
+    { pools, claim, leases, measures, appender, tasks, endTask, engines, telemetry, clock, eventLog: ground.eventLog },
     {
       processId,
       lockMs: config.worker.lock_ms,
@@ -47,7 +51,11 @@ export function createWorkerRole(ground: Ground, endTask: EndTask, hub: EventHub
     },
   );
   return {
-    start: () => dispatcher.start(),
+    start: () => {
+      ground.circuits.onSet((poolId, replicaId, circuit) => telemetry.circuitChanged(poolId, replicaId, circuit));
+      binding.start();
+      return dispatcher.start();
+    },
     startNow: dispatcher.startNow,
     stop: async (graceMs) => {
       await dispatcher.stop(graceMs);
