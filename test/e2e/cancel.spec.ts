@@ -74,6 +74,7 @@ describe('canceling a task', () => {
     const task = aTask();
     await submit(apis[0].url, task);
     const run = await engine.run(task.prompt);
+    await all.untilState(task.task_id, 'running');
     await cancel(apis[0].url, task.task_id);
     await run.untilHungUp();
     const { body } = await call(`${apis[0].url}/v2/tasks/${task.task_id}`);
