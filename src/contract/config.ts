@@ -199,6 +199,18 @@ export const poolConfig = z
           .max(86_400_000)
           .default(1000)
           .describe('Time per waiting task assumed before anything was measured.'),
+        batch_share: z
+          .number()
+          .min(0)
+          .max(1)
+          .default(0.1)
+          .describe(
+            'Share of the slots that batch tasks get while interactive ones wait, once they have waited for batch_max_wait_ms; ' +
+              'where that is less than one slot, a share of the starts. 0: none.',
+          ),
+        batch_max_wait_ms: milliseconds(30_000, 0).describe(
+          'How long batch tasks wait for interactive ones at the most.',
+        ),
       })
       .prefault({}),
     timeouts: z

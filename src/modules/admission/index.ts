@@ -1,3 +1,4 @@
+export { batchShare } from './batch-share.js';
 export { Deadlines } from './deadlines.js';
 export { LineGauge } from './line-gauge.js';
 export { PoolQueues } from './pool-queues.js';
@@ -12,4 +13,4 @@ export {
   type LineView,
 } from './line.js';
 export { droppedKey } from './line-keys.js';
-export { PoolQueue, queueNameOf, queuePrefix, type PoolJob } from './pool.queue.js';
+export { PoolQueue, queueNameOf, queuePrefix, type PoolJob, type PoolJobName } from './pool.queue.js';

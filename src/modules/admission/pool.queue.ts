@@ -3,7 +3,10 @@ import type { Redis } from 'ioredis';
 import type { Priority } from '../../contract/common.js';
 import { keyPrefix } from '../../platform/redis/redis-connections.js';
 
-/** What lies in BullMQ: ids only, so that nothing a user wrote shows up in Bull Board. */
+/**
+ * A ticket: it calls a worker, who starts whoever is first in line (dispatch/claim-task.lua); there is at least one for each waiting task. Ids
+ * only, so that nothing a user wrote shows up in Bull Board. It names the task it was offered for, and from its start on the one it runs.
+ */
 export interface PoolJob {
   readonly task_id: string;
   readonly correlation_id: string;
@@ -11,12 +14,14 @@ export interface PoolJob {
 
 export const queuePrefix = keyPrefix;
 export const queueNameOf = (poolId: string): string => `pool-${poolId}`;
+/** Jobs by name: tickets of waiting tasks, and those of tasks that began without waiting, which are there to be looked at. */
+export type PoolJobName = 'task' | 'started';
 /** BullMQ starts lower numbers first, and a job without a priority before all others: so every job has one. */
 const priorityNumber: Readonly<Record<Priority, number>> = { interactive: 1, batch: 2 };
 /** Finished jobs kept for Bull Board. */
 const keptJobs = { age: 3600, count: 500 };
 
-/** One BullMQ queue for each pool. A job says «this task may be taken now»; the truth about the task is in its run record and row. */
+/** One BullMQ queue for each pool. A job says «somebody may be taken now»; who it is the line says, and the truth about a task its run record and row. */
 export class PoolQueue {
   readonly queue: Queue<PoolJob>;
 
@@ -37,17 +42,19 @@ export class PoolQueue {
 
   /** Offers a task to the workers. Offering a task whose job is there already changes nothing. */
   async offer(taskId: string, correlationId: string, priority: Priority): Promise<void> {
-    await this.queue.add('task', { task_id: taskId, correlation_id: correlationId }, jobOptions(taskId, priority));
+    const name: PoolJobName = 'task';
+    await this.queue.add(name, { task_id: taskId, correlation_id: correlationId }, jobOptions(taskId, priority));
   }
 
-  /** Offers several tasks in one trip. */
-  async offerAll(jobs: readonly { readonly job: PoolJob; readonly priority: Priority }[]): Promise<void> {
+  /** Shows several tasks that began without waiting, in one trip. */
+  async showStarted(jobs: readonly { readonly job: PoolJob; readonly priority: Priority }[]): Promise<void> {
+    const name: PoolJobName = 'started';
     await this.queue.addBulk(
-      jobs.map(({ job, priority }) => ({ name: 'task', data: job, opts: jobOptions(job.task_id, priority) })),
+      jobs.map(({ job, priority }) => ({ name, data: job, opts: jobOptions(job.task_id, priority) })),
     );
   }
 
-  /** Takes a waiting offer back. A job that a worker holds stays until that worker lets go. */
+  /** Takes a ticket back. A job that a worker holds stays until that worker lets go. */
   async withdraw(taskId: string): Promise<void> {
     await this.queue.remove(taskId).catch(() => 0);
   }

@@ -1,53 +1,119 @@
--- Gives a task to a worker: fence, slot and place in line change hands in one step.
--- KEYS  1 run record   2 event log   3–6 the pool's line (interactive, batch, tokens, sums)   7 dropped (sorted set)
---       8… leases of the replicas, best first
--- ARGV  1 task id   2 now, Unix ms   3 until when the lease holds, Unix ms   then the slots of each replica
--- Reply {'claimed', attempt, replica (1-based), highest event id, tokens in the log, request}
---       {'full'} no replica has a free slot   {'held'} another attempt holds a live lease
---       {'closed'} it has ended, or lost its place and is about to end   {'missing'} there is no such task here
--- Invariant: of all attempts only the newest holds the fence, and it holds exactly one lease.
-local fence = redis.call('HGET', KEYS[1], 'f')
-if not fence then return { 'missing' } end
-local function leave_line()
+-- Gives a task to a worker: who starts is decided, and fence, slot and place in line change hands, in one step.
+-- KEYS  1–4 the pool's line (interactive, batch, tokens, sums)   5 dropped (sorted set)
+--       6… leases of all replicas of the pool: first those that may be taken, best first
+-- ARGV  1 the task that the worker's ticket names, or '' = none   2 whom to give: 'next' in line, or nobody but 'this' one
+--       3 now, Unix ms   4 until when the lease holds, Unix ms   5 prefix of run records   6 prefix of event logs
+--       7 ms after which a waiting batch task need not wait for interactive ones   8 slots that such tasks may take
+--       9 interactive tasks that start between two of them   10… the slots of each replica, 0 = may not be taken
+-- Reply {'claimed', task, attempt, replica (1-based), highest event id, tokens in the log, request}
+--       {'full'} somebody could start, and no replica has a free slot   {'held'} nobody waits; the named task holds a live lease
+--       {'closed'} the named task has ended, or lost its place and is about to end   {'missing'} nobody waits; the named task has no log (yet)
+--       {'idle'} nobody waits
+-- Invariant: of all attempts only the newest holds the fence, and it holds exactly one lease. Interactive tasks start before batch tasks,
+--       each class in order of entry; but a task that is out of line (its worker died, or its place was lost) starts at once by its ticket.
+--       Keys of the task that is chosen are built from the prefixes: they have the hash tag of all others.
+local named, now = ARGV[1], tonumber(ARGV[3])
+local lines = { interactive = KEYS[1], batch = KEYS[2] }
+local function fence_of(task) return redis.call('HGET', ARGV[5] .. task, 'f') end
+local function leave_line(task)
   local class = nil
-  if redis.call('ZREM', KEYS[3], ARGV[1]) == 1 then class = 'interactive' end
-  if redis.call('ZREM', KEYS[4], ARGV[1]) == 1 then class = 'batch' end
+  if redis.call('ZREM', KEYS[1], task) == 1 then class = 'interactive' end
+  if redis.call('ZREM', KEYS[2], task) == 1 then class = 'batch' end
   if class then
-    local tokens = string.match(redis.call('HGET', KEYS[5], ARGV[1]) or '0', '^%d+')
-    redis.call('HINCRBY', KEYS[6], class, -tonumber(tokens))
+    local tokens = string.match(redis.call('HGET', KEYS[3], task) or '0', '^%d+')
+    redis.call('HINCRBY', KEYS[4], class, -tonumber(tokens))
   end
-  redis.call('HDEL', KEYS[5], ARGV[1])
+  redis.call('HDEL', KEYS[3], task)
+  return class
 end
-if fence == 'x' or redis.call('ZSCORE', KEYS[7], ARGV[1]) then
-  leave_line()
-  return { 'closed' }
+
+-- The first of a class whose log is open: the submits of others are still under way. Whoever waits no more leaves.
+local function first_of(class)
+  local skipped = 0
+  while true do
+    local some = redis.call('ZRANGE', lines[class], skipped, skipped + 15)
+    if #some == 0 then return nil end
+    for _, task in ipairs(some) do
+      local fence = fence_of(task)
+      if fence == 'q' then return task end
+      if fence then leave_line(task) else skipped = skipped + 1 end
+    end
+  end
 end
+local function running_batch()
+  local count = 0
+  for k = 6, #KEYS do
+    for _, lease in ipairs(redis.call('ZRANGEBYSCORE', KEYS[k], '(' .. now, '+inf')) do
+      if redis.call('HGET', ARGV[5] .. string.match(lease, '^[^:]+'), 'c') == 'batch' then count = count + 1 end
+    end
+  end
+  return count
+end
+local function has_starved(task)
+  local entered = string.match(redis.call('HGET', KEYS[3], task) or '', ',(%d+)$')
+  return entered and tonumber(entered) <= now - tonumber(ARGV[7])
+end
+local function next_in_line()
+  local interactive = first_of('interactive')
+  local share = tonumber(ARGV[8])
+  if interactive and (share == 0 or redis.call('ZCARD', KEYS[2]) == 0) then return interactive end
+  local batch = first_of('batch')
+  if not interactive or not batch then return interactive or batch end
+  local between = tonumber(redis.call('HGET', KEYS[4], 'passed') or '0')
+  if between >= tonumber(ARGV[9]) and has_starved(batch) and running_batch() < share then return batch end
+  return interactive
+end
+
 -- An attempt lives as long as its lease is renewed, whatever the queue thinks of its worker.
-local earlier = string.match(fence, '^r(%d+)$')
-if earlier then
-  for k = 8, #KEYS do
-    local till = redis.call('ZSCORE', KEYS[k], ARGV[1] .. ':' .. earlier)
-    if till and tonumber(till) > tonumber(ARGV[2]) then return { 'held' } end
+local function is_held(fence)
+  local attempt = string.match(fence, '^r(%d+)$')
+  if not attempt then return false end
+  for k = 6, #KEYS do
+    local till = redis.call('ZSCORE', KEYS[k], named .. ':' .. attempt)
+    if till and tonumber(till) > now then return true end
+  end
+  return false
+end
+local fence = named ~= '' and fence_of(named) or nil
+local chosen, is_over = nil, false
+if fence then
+  is_over = fence == 'x' or redis.call('ZSCORE', KEYS[5], named)
+  if is_over then
+    leave_line(named)
+  elseif not is_held(fence) then
+    local waits = redis.call('ZSCORE', KEYS[1], named) or redis.call('ZSCORE', KEYS[2], named)
+    if ARGV[2] == 'this' or not waits then chosen = named end
   end
 end
-local chosen = nil
-for k = 8, #KEYS do
-  redis.call('ZREMRANGEBYSCORE', KEYS[k], '-inf', ARGV[2])
-  if redis.call('ZCARD', KEYS[k]) < tonumber(ARGV[k - 4]) then
-    chosen = k
+if not chosen and ARGV[2] == 'next' then chosen = next_in_line() end
+if not chosen then
+  if is_over and ARGV[2] == 'this' then return { 'closed' } end
+  if named == '' or is_over then return { 'idle' } end
+  return { fence and 'held' or 'missing' }
+end
+
+local replica = nil
+for k = 6, #KEYS do
+  redis.call('ZREMRANGEBYSCORE', KEYS[k], '-inf', now)
+  if redis.call('ZCARD', KEYS[k]) < tonumber(ARGV[k + 4]) then
+    replica = k
     break
   end
 end
-if not chosen then return { 'full' } end
-local attempt = redis.call('HINCRBY', KEYS[1], 'n', 1)
-redis.call('HSET', KEYS[1], 'f', 'r' .. attempt, 'start', ARGV[2])
-redis.call('HDEL', KEYS[1], 'facts')
+if not replica then return { 'full' } end
+local run, log = ARGV[5] .. chosen, ARGV[6] .. chosen
+local attempt = redis.call('HINCRBY', run, 'n', 1)
+redis.call('HSET', run, 'f', 'r' .. attempt, 'start', ARGV[3])
+redis.call('HDEL', run, 'facts')
 -- A start without the queue (start-now.lua) may have left them with an end.
-redis.call('PERSIST', KEYS[1])
-redis.call('PERSIST', KEYS[2])
-leave_line()
-redis.call('ZADD', KEYS[chosen], ARGV[3], ARGV[1] .. ':' .. attempt)
-local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
+redis.call('PERSIST', run)
+redis.call('PERSIST', log)
+local class = leave_line(chosen)
+if class then redis.call('HSET', run, 'c', class) end
+if class == 'batch' then redis.call('HSET', KEYS[4], 'passed', 0) end
+if class == 'interactive' then redis.call('HINCRBY', KEYS[4], 'passed', 1) end
+redis.call('ZADD', KEYS[replica], ARGV[4], chosen .. ':' .. attempt)
+local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
 local id, tokens = 0, 0
 if newest then
   id = tonumber(string.match(newest[1], '^%d+'))
@@ -55,4 +121,4 @@ if newest then
     if newest[2][f] == 'k' then tokens = tonumber(newest[2][f + 1]) end
   end
 end
-return { 'claimed', attempt, chosen - 7, id, tokens, redis.call('HGET', KEYS[1], 'req') }
+return { 'claimed', chosen, attempt, replica - 5, id, tokens, redis.call('HGET', run, 'req') }

@@ -1,9 +1,9 @@
 import type { Redis } from 'ioredis';
 import type { Clock } from '../../platform/clock/clock.js';
 import { LuaScript } from '../../platform/redis/lua-script.js';
-import { droppedKey, lineKeys } from '../admission/index.js';
+import { batchShare, droppedKey, lineKeys } from '../admission/index.js';
 import { eventLogKey, runRecordKey } from '../events/index.js';
-import { leaseKey } from '../pools/index.js';
+import { leaseKey, type LivePool } from '../pools/index.js';
 import type { RunRequest } from '../tasks/index.js';
 
 const startNowScript = new LuaScript(new URL('./start-now.lua', import.meta.url));
@@ -11,6 +11,7 @@ const claimScript = new LuaScript(new URL('./claim-task.lua', import.meta.url));
 
 export interface Claimed {
   readonly kind: 'claimed';
+  readonly taskId: string;
   readonly attempt: number;
   readonly replicaId: string;
   readonly lastId: number;
@@ -19,7 +20,8 @@ export interface Claimed {
   readonly request: RunRequest;
 }
 
-export type ClaimOutcome = Claimed | { readonly kind: 'full' | 'held' | 'closed' | 'missing' };
+/** See the replies of claim-task.lua. */
+export type ClaimOutcome = Claimed | { readonly kind: 'full' | 'held' | 'closed' | 'missing' | 'idle' };
 
 /** A task that is about to be accepted. */
 export interface StartRequest {
@@ -63,39 +65,76 @@ export class ClaimTask {
       startedFrame,
       unconfirmedSeconds,
       replica.slots,
+      request.priority,
     ];
     if ((await startNowScript.run(this.redis, keys, args)) !== 1) return null;
-    return { kind: 'claimed', attempt: 1, replicaId: replica.id, lastId: 1, tokens: 0, request };
+    return { kind: 'claimed', taskId, attempt: 1, replicaId: replica.id, lastId: 1, tokens: 0, request };
   }
 
-  async run(taskId: string, poolId: string, replicas: readonly ClaimableReplica[]): Promise<ClaimOutcome> {
-    const now = this.clock.now();
-    const keys = [
-      runRecordKey(taskId),
-      eventLogKey(taskId),
-      ...lineKeys(poolId),
-      droppedKey(poolId),
-      ...replicas.map(({ id }) => leaseKey(poolId, id)),
-    ];
-    const reply = await claimScript.run(this.redis, keys, [
-      taskId,
-      now,
-      now + this.leaseMs,
-      ...replicas.map(({ slots }) => slots),
-    ]);
-    if (!Array.isArray(reply)) throw new Error('unexpected reply of claim-task.lua');
-    const [kind, attempt, chosen, lastId, tokens, request] = reply as unknown[];
-    if (kind !== 'claimed') return { kind: kind === 'full' || kind === 'held' || kind === 'closed' ? kind : 'missing' };
-    const replica = replicas[Number(chosen) - 1];
-    if (replica === undefined || typeof request !== 'string') throw new Error('unexpected reply of claim-task.lua');
-    // Written by ourselves when the task was accepted.
-    return {
-      kind,
-      attempt: Number(attempt),
-      replicaId: replica.id,
-      lastId: Number(lastId),
-      tokens: Number(tokens),
-      request: JSON.parse(request) as RunRequest,
-    };
+  /**
+   * Claims whoever starts next: the task that the worker's ticket names, if it has lost its worker or its place in line; else the first in line.
+   * @param named null: the ticket names nobody that could be lost
+   */
+  next(pool: LivePool, replicas: readonly ClaimableReplica[], named: string | null): Promise<ClaimOutcome> {
+    return this.claim('next', pool, replicas, named ?? '');
   }
+
+  /** Claims this task for one more attempt. */
+  again(pool: LivePool, replicas: readonly ClaimableReplica[], taskId: string): Promise<ClaimOutcome> {
+    return this.claim('this', pool, replicas, taskId);
+  }
+
+  private async claim(
+    whom: 'next' | 'this',
+    pool: LivePool,
+    replicas: readonly ClaimableReplica[],
+    named: string,
+  ): Promise<ClaimOutcome> {
+    const { config, slots } = pool;
+    const now = this.clock.now();
+    const others = pool.replicas.map(({ known }) => known.id).filter((id) => !replicas.some((one) => one.id === id));
+    const leases = [...replicas.map(({ id }) => id), ...others].map((id) => leaseKey(config.id, id));
+    const share = batchShare(slots, config.admission.batch_share);
+    const reply = await claimScript.run(
+      this.redis,
+      [...lineKeys(config.id), droppedKey(config.id), ...leases],
+      [
+        named,
+        whom,
+        now,
+        now + this.leaseMs,
+        runRecordKey(''),
+        eventLogKey(''),
+        config.admission.batch_max_wait_ms,
+        share.slots,
+        share.between,
+        ...replicas.map((replica) => replica.slots),
+        ...others.map(() => 0),
+      ],
+    );
+    return claimOutcome(reply, replicas);
+  }
+}
+
+const kinds = ['full', 'held', 'closed', 'missing', 'idle'] as const;
+
+function claimOutcome(reply: unknown, replicas: readonly ClaimableReplica[]): ClaimOutcome {
+  if (!Array.isArray(reply)) throw new Error('unexpected reply of claim-task.lua');
+  const [kind, taskId, attempt, chosen, lastId, tokens, request] = reply as unknown[];
+  const other = kinds.find((one) => one === kind);
+  if (other !== undefined) return { kind: other };
+  const replica = replicas[Number(chosen) - 1];
+  if (replica === undefined || typeof taskId !== 'string' || typeof request !== 'string') {
+    throw new Error('unexpected reply of claim-task.lua');
+  }
+  return {
+    kind: 'claimed',
+    taskId,
+    attempt: Number(attempt),
+    replicaId: replica.id,
+    lastId: Number(lastId),
+    tokens: Number(tokens),
+    // Written by ourselves when the task was accepted.
+    request: JSON.parse(request) as RunRequest,
+  };
 }

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import type { PoolJob, PoolQueues } from '../admission/index.js';
+import type { PoolQueues } from '../admission/index.js';
 import { closedChannel, type EventLog } from '../events/index.js';
 import { workersKey, type Lease } from '../pools/index.js';
 import type { StartableTask, StartedTask, StartNow } from '../tasks/index.js';
@@ -7,6 +7,8 @@ import { candidates } from './candidates.js';
 import { LateOffers } from './late-offers.js';
 import { PoolProcessor } from './pool.processor.js';
 import { RunTask, type RunCollaborators, type RunOutcome } from './run-task.js';
+import { TakeNext } from './take-next.js';
+import type { Ticket } from './ticket.js';
 
 export interface DispatcherOptions {
   readonly processId: string;
@@ -23,6 +25,7 @@ export class Dispatcher {
   private readonly settling = new Set<Promise<unknown>>();
   private readonly stopping = new AbortController();
   private readonly lateOffers: LateOffers;
+  private readonly takeNext: TakeNext;
   private timer: NodeJS.Timeout | null = null;
   private isDraining = false;
 
@@ -37,6 +40,14 @@ export class Dispatcher {
     private readonly options: DispatcherOptions,
   ) {
     this.lateOffers = new LateOffers(queues, with_.eventLog);
+    const { pools, claim, clock } = with_;
+    this.takeNext = new TakeNext({
+      pools,
+      claim,
+      clock,
+      untilOver: (taskId) => this.running.get(taskId)?.outcome.catch(() => undefined) ?? null,
+      isLeaving: () => this.isDraining,
+    });
   }
 
   async start(): Promise<void> {
@@ -77,8 +88,9 @@ export class Dispatcher {
 
   private processorOf(poolId: string): PoolProcessor {
     const { lockMs, onError } = this.options;
-    const processor = new PoolProcessor({ poolId, connection: this.connections.blocking(), lockMs, onError }, (job) =>
-      this.run(poolId, job),
+    const processor = new PoolProcessor(
+      { poolId, connection: this.connections.blocking(), lockMs, onError },
+      (ticket) => this.run(poolId, ticket),
     );
     processor.setSlots(this.slotsOf(poolId));
     return processor;
@@ -108,12 +120,12 @@ export class Dispatcher {
     const row = new Promise<boolean>((resolve) => {
       settleRow = resolve;
     });
-    const job = { task_id: taskId, correlation_id: correlationId };
-    const outcome = this.begin(poolId, job, (run) => run.runClaimed(pool, claim, row));
+    const outcome = this.begin(poolId, { taskId, correlationId }, (run) => run.runClaimed(pool, claim, row));
     outcome.catch(() => undefined);
     return {
       confirm: () => {
         settleRow(true);
+        const job = { task_id: taskId, correlation_id: correlationId };
         this.lateOffers.add(poolId, { job, priority: start.priority });
       },
       discard: async () => {
@@ -124,22 +136,33 @@ export class Dispatcher {
     };
   }
 
-  private async run(poolId: string, job: PoolJob): Promise<RunOutcome> {
-    const underWay = this.running.get(job.task_id);
+  private async run(poolId: string, ticket: Ticket): Promise<RunOutcome> {
+    const underWay = ticket.hasStarted ? this.running.get(ticket.taskId) : undefined;
     if (underWay !== undefined && (await underWay.outcome.catch(() => 'again')) === 'done') return 'done';
-    return this.begin(poolId, job, (run) => run.run());
+    const taken = await this.takeNext.run(poolId, ticket);
+    if (typeof taken === 'string') return taken;
+    const { pool, claim } = taken;
+    // Who was accepted by an earlier release did not say.
+    const correlationId = claim.request.correlation_id ?? ticket.correlationId;
+    const task = { taskId: claim.taskId, correlationId };
+    if (claim.taskId !== ticket.taskId) ticket.rename(task);
+    return this.begin(poolId, task, (run) => run.runClaimed(pool, claim));
   }
 
-  private begin(poolId: string, job: PoolJob, start: (run: RunTask) => Promise<RunOutcome>): Promise<RunOutcome> {
-    const context = { correlationId: job.correlation_id, signal: this.stopping.signal };
-    const run = new RunTask(job.task_id, poolId, this.with_, context);
+  private begin(
+    poolId: string,
+    { taskId, correlationId }: { readonly taskId: string; readonly correlationId: string },
+    start: (run: RunTask) => Promise<RunOutcome>,
+  ): Promise<RunOutcome> {
+    const context = { correlationId, signal: this.stopping.signal };
+    const run = new RunTask(taskId, poolId, this.with_, context);
     const outcome = start(run).finally(() => {
-      if (this.running.get(job.task_id)?.run === run) this.running.delete(job.task_id);
+      if (this.running.get(taskId)?.run === run) this.running.delete(taskId);
       const { settled } = run;
       this.settling.add(settled);
       void settled.finally(() => this.settling.delete(settled));
     });
-    this.running.set(job.task_id, { run, outcome });
+    this.running.set(taskId, { run, outcome });
     return outcome;
   }
 

@@ -13,7 +13,7 @@ describe('tasks that began without the queue', () => {
       into.push(...ids);
     };
     const queue = {
-      offerAll: (offers: readonly { job: { task_id: string } }[]) =>
+      showStarted: (offers: readonly { job: { task_id: string } }[]) =>
         take(
           offered,
           offers.map(({ job }) => job.task_id),

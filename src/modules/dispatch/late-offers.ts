@@ -21,7 +21,7 @@ export class LateOffers {
   private timer: NodeJS.Timeout | null = null;
 
   constructor(
-    private readonly queues: { of(poolId: string): Pick<PoolQueue, 'offerAll'> | null },
+    private readonly queues: { of(poolId: string): Pick<PoolQueue, 'showStarted'> | null },
     private readonly eventLog: Pick<EventLog, 'keep'>,
   ) {}
 
@@ -56,7 +56,7 @@ export class LateOffers {
 
   private async send(poolId: string, offers: readonly Offer[]): Promise<void> {
     const queue = this.queues.of(poolId);
-    await queue?.offerAll(offers).catch(() => {
+    await queue?.showStarted(offers).catch(() => {
       this.waiting.set(poolId, [...offers, ...(this.waiting.get(poolId) ?? [])]);
     });
   }

@@ -1,7 +1,8 @@
 import { DelayedError, Worker, type Job } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { queueNameOf, queuePrefix, type PoolJob } from '../admission/index.js';
+import { queueNameOf, queuePrefix, type PoolJob, type PoolJobName } from '../admission/index.js';
 import type { RunOutcome } from './run-task.js';
+import type { Ticket } from './ticket.js';
 
 const againAfterMs = 200;
 
@@ -19,7 +20,7 @@ export class PoolProcessor {
 
   constructor(
     { poolId, connection, lockMs, onError }: PoolProcessorOptions,
-    private readonly run: (job: PoolJob) => Promise<RunOutcome>,
+    private readonly run: (ticket: Ticket) => Promise<RunOutcome>,
   ) {
     this.worker = new Worker<PoolJob>(queueNameOf(poolId), (job, token) => this.process(job, token), {
       connection,
@@ -64,9 +65,23 @@ export class PoolProcessor {
   }
 
   private async process(job: Job<PoolJob>, token: string | undefined): Promise<void> {
-    const outcome = await this.run(job.data);
+    const outcome = await this.run(ticketOf(job));
     if (outcome === 'done') return;
     await job.moveToDelayed(Date.now() + againAfterMs, token);
     throw new DelayedError();
   }
+}
+
+function ticketOf(job: Job<PoolJob>): Ticket {
+  const started: PoolJobName = 'started';
+  return {
+    taskId: job.data.task_id,
+    correlationId: job.data.correlation_id,
+    hasStarted: job.name === started,
+    offeredMs: job.timestamp,
+    rename: ({ taskId, correlationId }) => {
+      // For the board, and for whoever gets the job when we die. Not done: the reconciler finds the task.
+      job.updateData({ task_id: taskId, correlation_id: correlationId }).catch(() => undefined);
+    },
+  };
 }

@@ -12,7 +12,7 @@ import {
 import type { Lease, Leases, LivePool, PoolRegistry } from '../pools/index.js';
 import type { EndTask, TasksRepository } from '../tasks/index.js';
 import { candidates } from './candidates.js';
-import type { Claimed as Claim, ClaimOutcome, ClaimTask } from './claim-task.js';
+import type { Claimed as Claim, ClaimTask } from './claim-task.js';
 import { Decode, type DecodeResult, type StopCause } from './decode.js';
 import type { DispatchTelemetry } from './dispatch.telemetry.js';
 import { engineRequestOf, servedModelName } from './engine-call.js';
@@ -71,28 +71,21 @@ export class RunTask {
   }
 
   /**
-   * Runs a task whose slot was claimed before its row was written.
-   * @param row resolves when the row is there: true; or will never be: false. Until then the engine may decode, and nothing is shown
+   * Runs a task whose slot was claimed. Rejects when a store is away between two replicas: the job comes again.
+   * @param row where its row is still being written: resolves when it is there: true; or will never be: false. Until then the engine may
+   * decode, and nothing is shown
    */
-  async runClaimed(pool: LivePool, claim: Claim, row: Promise<boolean>): Promise<RunOutcome> {
+  async runClaimed(pool: LivePool, claim: Claim, row: Promise<boolean> | null = null): Promise<RunOutcome> {
     this.row = row;
     const tried = new Set<string>();
-    const next = await this.attempt(pool, claim, tried);
-    return next === 'another replica' ? this.run(tried) : next;
-  }
-
-  /** Rejects when a store is away before the task was claimed: the job comes again. */
-  async run(tried = new Set<string>()): Promise<RunOutcome> {
-    for (;;) {
-      const pool = this.with_.pools.find(this.poolId);
-      if (pool === null) return 'again';
-      const claim = await this.claimSlot(pool, tried);
-      if (claim.kind === 'closed') return 'done';
-      if (claim.kind !== 'claimed') return 'again';
-      if (claim.tokens > 0)
-        return this.giveUp(claim, 'The worker that ran the task died after it had begun to answer.');
-      const next = await this.attempt(pool, claim, tried);
+    for (let now = { pool, claim }; ;) {
+      if (now.claim.tokens > 0)
+        return this.giveUp(now.claim, 'The worker that ran the task died after it had begun to answer.');
+      const next = await this.attempt(now.pool, now.claim, tried);
       if (next !== 'another replica') return next;
+      const again = await this.claimAgain(tried);
+      if (typeof again === 'string') return again;
+      now = again;
     }
   }
 
@@ -106,14 +99,17 @@ export class RunTask {
     this.decode?.stop('shutdown');
   }
 
-  private async claimSlot(pool: LivePool, tried: ReadonlySet<string>): Promise<ClaimOutcome> {
+  /** A slot of a replica that the task has not failed on. */
+  private async claimAgain(tried: ReadonlySet<string>): Promise<{ pool: LivePool; claim: Claim } | RunOutcome> {
+    const { pools, claim } = this.with_;
     for (;;) {
-      const replicas = candidates(this.with_.pools.find(this.poolId) ?? pool, tried);
-      if (replicas.length === 0 && tried.size === 0) return { kind: 'full' };
-      const outcome = await this.with_.claim.run(this.taskId, this.poolId, replicas);
+      const pool = pools.find(this.poolId);
+      if (pool === null) return 'again';
+      const outcome = await claim.again(pool, candidates(pool, tried), this.taskId);
+      if (outcome.kind === 'claimed') return { pool, claim: outcome };
+      if (outcome.kind === 'closed') return 'done';
       const isWaitable = outcome.kind === 'full' || outcome.kind === 'held';
-      if (!isWaitable || this.context.signal.aborted) return outcome;
-      // More jobs than slots: a replica went away, or a dead worker's lease has not run out yet.
+      if (!isWaitable || this.context.signal.aborted) return 'again';
       await new Promise((resolve) => setTimeout(resolve, outcome.kind === 'held' ? heldPollMs : slotPollMs));
     }
   }

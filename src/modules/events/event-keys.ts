@@ -1,6 +1,6 @@
 import { keyPrefix } from '../../platform/redis/redis-connections.js';
 
-/** Hash: the live side of a task: fence, attempts, followers, request. */
+/** Hash: the live side of a task: fence, attempts, followers, request, class. */
 export const runRecordKey = (taskId: string): string => `${keyPrefix}:run:${taskId}`;
 /** Stream: the task's events in chunks. */
 export const eventLogKey = (taskId: string): string => `${keyPrefix}:events:${taskId}`;

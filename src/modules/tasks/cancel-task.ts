@@ -50,7 +50,7 @@ export class CancelTask {
       outcome = await endTask.close(taskId, canceledEnding);
     }
     if (outcome.kind === 'closed') {
-      const standing = await this.leave(taskId);
+      const standing = await this.leave(taskId, outcome.fenceBefore === 'q');
       telemetry.canceled(taskId, outcome.tokensOut, cause, standing === null ? null : this.labelsOf(standing));
     }
     // Also for a task somebody else has just ended: its row must not say otherwise when we answer.
@@ -65,14 +65,14 @@ export class CancelTask {
     return this.with_.engineStop.confirm(taskId);
   }
 
-  /** Gives up its place in line, its offer and its deadline. */
-  private async leave(taskId: string): Promise<TaskStanding | null> {
+  /** Gives up its deadline and, if it waited, its place in line and a ticket: those of running tasks call workers for others. */
+  private async leave(taskId: string, hasWaited: boolean): Promise<TaskStanding | null> {
     const { tasks, line, queues, deadlines } = this.with_;
     const standing = await tasks.stateOf(taskId);
     if (standing === null) return null;
     await Promise.all([
       line.leave(standing.poolId, taskId),
-      queues.of(standing.poolId)?.withdraw(taskId),
+      hasWaited ? queues.of(standing.poolId)?.withdraw(taskId) : null,
       deadlines.forget(taskId),
     ]);
     return standing;

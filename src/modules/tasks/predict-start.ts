@@ -27,7 +27,7 @@ export function predictStart(pool: LivePool, view: LineView, priority: Priority,
     running: pool.running,
     perf: pool.perf,
     hintMs: pool.config.admission.start_hint_ms,
-    batchShare: 0,
+    batchShare: pool.config.admission.batch_share,
     nowMs,
   });
 }

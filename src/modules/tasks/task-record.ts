@@ -68,6 +68,7 @@ export interface OpenTask {
 
 /** What a worker needs to run a task; lies in the run record while the task is open. */
 export interface RunRequest {
+  readonly correlation_id: string;
   readonly prompt: string;
   readonly max_tokens: number;
   readonly seed?: number | undefined;
@@ -82,11 +83,13 @@ export interface RunRequest {
 
 /** The part of an accepted request that its worker needs. */
 export function runRequestOf({
+  correlationId,
   request,
   deadlineMs,
   told,
-}: Pick<OpenTask, 'request' | 'deadlineMs' | 'told'>): RunRequest {
+}: Pick<OpenTask, 'correlationId' | 'request' | 'deadlineMs' | 'told'>): RunRequest {
   return {
+    correlation_id: correlationId,
     prompt: request.prompt,
     max_tokens: request.max_tokens,
     seed: request.seed,
