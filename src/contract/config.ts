@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { engineId, poolIdText, priority } from './common.js';
+import { sessionsConfig } from './session-config.js';
 
 /** The configuration file (DESIGN §13): every key optional, unknown keys refused. Sizes in bytes, times in milliseconds unless named. */
 export const role = z.enum(['api', 'worker', 'pool-manager']);
@@ -149,6 +150,8 @@ const replicaConfig = z.strictObject({
 
 const priorityConfig = z.strictObject({ name: priority, queue_capacity: z.int().min(0).max(10_000_000).optional() });
 
+const tokenPrice = z.number().min(0).max(1000).default(0);
+
 export const poolConfig = z
   .strictObject({
     id: poolIdText,
@@ -172,6 +175,14 @@ export const poolConfig = z
       .optional()
       .describe('GPU indexes of a package engine; [] runs on the CPU where policy.gpu allows it.'),
     sampler_profile_version: z.string().min(1).max(64).default('v1'),
+    price: z
+      .strictObject({
+        per_1k_tokens_in: tokenPrice.describe(
+          'Of a thousand prompt tokens, in any unit: sessions.budgets.cost counts in it.',
+        ),
+        per_1k_tokens_out: tokenPrice.describe('Of a thousand completion tokens.'),
+      })
+      .prefault({}),
     queue: z
       .strictObject({
         capacity: z.int().min(0).max(10_000_000).default(256).describe('Waiting tasks the pool keeps at most.'),
@@ -303,6 +314,7 @@ export const config = z
     storage: storageConfig,
     policy: policyConfig,
     streaming: streamingConfig,
+    sessions: sessionsConfig,
     artifacts: artifactsConfig,
     worker: workerConfig,
     rate_limits: rateLimitsConfig

@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { artifact, artifactListQuery, artifactPage, artifactParams, artifactSubmission } from './artifacts.js';
-import type { ErrorCode } from './errors.js';
 import { endEvent, metricsEvent, startedEvent, taskError, tokenEvent } from './events.js';
 import { liveness, readiness } from './health.js';
 import { version } from './meta.js';
 import { pool, poolHealth, poolListQuery, poolPage, poolParams } from './pools.js';
+import type { RouteAnswer, RouteContract } from './route-contract.js';
+import { sessionRoutes } from './session-routes.js';
 import { idempotencyKey, taskRequest } from './task-request.js';
 import {
   admission,
@@ -15,38 +16,6 @@ import {
   taskPage,
   taskParams,
 } from './task-response.js';
-
-/** What a route answers when it does what it was asked. */
-export interface RouteAnswer {
-  readonly status: 200 | 201 | 202 | 204;
-  readonly description: string;
-  readonly body:
-    | { readonly kind: 'json'; readonly schema: z.ZodType }
-    | { readonly kind: 'events'; readonly events: Readonly<Record<string, z.ZodType>> }
-    | { readonly kind: 'text' }
-    | { readonly kind: 'none' };
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
-/** One route of the HTTP contract: the OpenAPI document is made of these, and a test holds them against what the server serves. */
-export interface RouteContract {
-  readonly operationId: string;
-  readonly method: 'get' | 'post' | 'delete';
-  /** With parameters as `{name}`. */
-  readonly path: string;
-  readonly tag: 'tasks' | 'pools' | 'artifacts' | 'meta' | 'operations';
-  readonly summary: string;
-  readonly description?: string;
-  readonly params?: z.ZodObject;
-  readonly query?: z.ZodObject;
-  readonly headers?: z.ZodObject;
-  readonly body?: z.ZodType;
-  readonly answers: readonly RouteAnswer[];
-  /** Codes beyond those any route may answer: a missing or wrong token, a store that is away, a fault of ours. */
-  readonly errors: readonly ErrorCode[];
-  /** Needs no token. */
-  readonly isOpen?: boolean;
-}
 
 const eventStream: RouteAnswer = {
   status: 200,
@@ -66,6 +35,12 @@ const lastEventId = z.object({
     .describe('The `id` of the last frame that was read: the stream continues behind it.'),
 });
 
+const budgetHeaders = {
+  'X-Budget-Tokens-Remaining': 'Tokens the session may still use, this task reserved; where it has such a budget.',
+  'X-Budget-Time-Remaining-Ms': 'The same for its engine time, in milliseconds.',
+  'X-Budget-Cost-Remaining': 'The same for its cost.',
+};
+
 const taskRoutes: readonly RouteContract[] = [
   {
     operationId: 'submitTask',
@@ -84,9 +59,9 @@ const taskRoutes: readonly RouteContract[] = [
         status: 202,
         description: 'Accepted. Follow `streams.sse` for the tokens.',
         body: { kind: 'json', schema: admission },
-        headers: { Location: 'Path of the task.' },
+        headers: { Location: 'Path of the task.', ...budgetHeaders },
       },
-      { ...eventStream, headers: { Location: 'Path of the task.' } },
+      { ...eventStream, headers: { Location: 'Path of the task.', ...budgetHeaders } },
     ],
     errors: [
       'INVALID_PARAMS',
@@ -96,6 +71,7 @@ const taskRoutes: readonly RouteContract[] = [
       'UNSUPPORTED_MEDIA_TYPE',
       'ADMISSION_REJECT',
       'QUEUE_FULL_DROP_LRU',
+      'BUDGET_EXHAUSTED',
       'POOL_UNREADY',
       'POOL_UNAVAILABLE',
     ],
@@ -302,4 +278,10 @@ const otherRoutes: readonly RouteContract[] = [
 ];
 
 /** Every route of the HTTP contract. */
-export const routes: readonly RouteContract[] = [...taskRoutes, ...poolRoutes, ...artifactRoutes, ...otherRoutes];
+export const routes: readonly RouteContract[] = [
+  ...taskRoutes,
+  ...sessionRoutes,
+  ...poolRoutes,
+  ...artifactRoutes,
+  ...otherRoutes,
+];

@@ -68,7 +68,11 @@ export type PlacementWish = z.infer<typeof placementWish>;
 export const taskRequest = z
   .strictObject({
     task_id: uuid.optional().describe('Your own id for the task (UUID): posting the same id and body again is safe.'),
-    session_id: uuid.optional().describe('Groups the tasks of one conversation.'),
+    session_id: uuid
+      .optional()
+      .describe(
+        'The conversation it belongs to: its turns are counted, and its budgets hold (`GET /v2/sessions/{id}`).',
+      ),
     workload: z.enum(['completion']),
     model_ref: z
       .string()

@@ -9,7 +9,7 @@ import type { Clock } from '../../platform/clock/clock.js';
 import type { RunLogWriter } from '../events/index.js';
 
 /** Why a decode was stopped from outside. */
-export type StopCause = 'fenced' | 'closed' | 'deadline' | 'wall' | 'row-ended' | 'shutdown';
+export type StopCause = 'fenced' | 'closed' | 'deadline' | 'wall' | 'session' | 'row-ended' | 'shutdown';
 
 export type DecodeResult =
   | { readonly kind: 'ended'; readonly usage: EngineUsage }
@@ -39,7 +39,7 @@ export class Decode {
     engine: RoutedEngine,
     request: EngineRequest,
     writer: RunLogWriter,
-    limits: { readonly deadlineMs: number | null },
+    limits: { readonly deadlineMs: number | null; readonly sessionMs: number | null },
   ): Promise<DecodeResult> {
     const startedMs = this.clock.now();
     return new Promise<DecodeResult>((resolve) => {
@@ -47,6 +47,7 @@ export class Decode {
       if (this.abort.signal.aborted) return;
       this.stopAfter(engine.endpoint.timeouts.wallMs, 'wall');
       if (limits.deadlineMs !== null) this.stopAfter(Math.max(0, limits.deadlineMs), 'deadline');
+      if (limits.sessionMs !== null) this.stopAfter(limits.sessionMs, 'session');
       const sink = {
         onPrompt: (tokensIn: number): void => {
           this.facts.tokensIn = tokensIn;

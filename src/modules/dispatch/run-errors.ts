@@ -19,7 +19,11 @@ export function engineLost(error: EngineError, hasAnswered: boolean, pool: LiveP
 }
 
 /** What readers hear when the engine took too long. */
-export function outOfTime(cause: 'deadline' | 'wall', pool: LivePool): TaskError {
+export function outOfTime(cause: 'deadline' | 'wall' | 'session', pool: LivePool): TaskError {
+  if (cause === 'session') {
+    const message = 'It ran for all the engine time that its session had left.';
+    return { ...inPool('BUDGET_EXHAUSTED', message, pool), retriable: false };
+  }
   const message =
     cause === 'wall'
       ? `It ran for ${pool.config.timeouts.wall_ms} ms, the longest this pool allows.`

@@ -173,7 +173,7 @@ export class RunTask {
     const model = servedModelName(pool);
     const wanted = engineRequestOf(this.taskId, this.context.correlationId, request, model);
     const deadlineMs = request.deadline_ms === null ? null : request.deadline_ms - clock.now();
-    return decode.run(engine, wanted, writer, { deadlineMs });
+    return decode.run(engine, wanted, writer, { deadlineMs, sessionMs: request.session_time_ms });
   }
 
   /** The row says `running` before a reader may see a token: what was seen is never run again from the start. */
@@ -236,7 +236,7 @@ export class RunTask {
     decode: Decode,
   ): Promise<RunOutcome> {
     const { pool, claim } = run;
-    if (cause === 'deadline' || cause === 'wall') {
+    if (cause === 'deadline' || cause === 'wall' || cause === 'session') {
       await writer.flushed();
       const template = errorTemplate(outOfTime(cause, pool));
       await this.close(run, template, runningFence(claim.attempt), decode);

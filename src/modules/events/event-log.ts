@@ -132,6 +132,12 @@ export class EventLog {
     return { begun: Number(record['n']), stopped: Object.keys(record).filter((field) => /^s\d+$/.test(field)).length };
   }
 
+  /** What was noted at the first token of the attempt that gave it; null: there was none. */
+  async firstToken(taskId: string): Promise<{ readonly firstTokenMs: number; readonly tokensIn: number } | null> {
+    const facts = /^(\d+),(\d+)$/.exec((await this.redis.hget(runRecordKey(taskId), 'facts')) ?? '');
+    return facts === null ? null : { firstTokenMs: Number(facts[1]), tokensIn: Number(facts[2]) };
+  }
+
   /** The fences of several tasks, in one trip. */
   async fences(taskIds: readonly string[]): Promise<(Fence | null)[]> {
     const pipeline = this.redis.pipeline();

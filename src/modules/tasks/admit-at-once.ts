@@ -41,7 +41,7 @@ export class AdmitAtOnce {
     started.confirm();
     if (task.deadlineMs !== null) deadlines.watch(taskId, task.deadlineMs).catch(() => undefined);
     telemetry.accepted(task, pool, context);
-    return { admission: task.admission, started: startedChunk(task) };
+    return { admission: task.admission, started: startedChunk(task), left: draft.admitted?.left ?? null };
   }
 
   /** Leaves no trace of a task of which only one half came about: row or start. Rejects as writing the row did. */

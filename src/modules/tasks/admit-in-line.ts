@@ -57,7 +57,11 @@ export class AdmitInLine {
     }
     const isOpen = await this.open(task, context);
     telemetry.accepted(task, pool, context);
-    return { admission: task.admission, started: isOpen ? startedChunk(task) : null };
+    return {
+      admission: task.admission,
+      started: isOpen ? startedChunk(task) : null,
+      left: draft.admitted?.left ?? null,
+    };
   }
 
   /** The task is accepted already: when Redis fails here, the reconciler opens it as soon as Redis is back. */
@@ -65,7 +69,14 @@ export class AdmitInLine {
     const { queues, log, dropTask, telemetry, deadlines } = this.with_;
     const queue = queues.of(task.poolId);
     if (queue === null) return false;
-    const open = { ...task, state: 'queued', priority: task.request.priority, attempts: 0 } as const;
+    const open = {
+      ...task,
+      state: 'queued',
+      priority: task.request.priority,
+      attempts: 0,
+      startedMs: null,
+      replicaId: null,
+    } as const;
     try {
       await openTask(open, { log, queue, deadlines }, context.hubId);
       // Whoever took its place meanwhile may have found no log to close.

@@ -4,6 +4,7 @@ import type { LineView } from '../admission/index.js';
 import type { LogChunk } from '../events/index.js';
 import type { LivePool } from '../pools/index.js';
 import type { RateTicket } from '../rate-limits/index.js';
+import type { Budgets, Reservation } from '../sessions/index.js';
 import { backoffMs, placementRecord, streamsOf, type Assigned } from './admission-answer.js';
 import { onTime, predictStart } from './predict-start.js';
 import { expectedTokens, type NewTask } from './task-record.js';
@@ -23,6 +24,8 @@ export interface SubmitOutcome {
   readonly admission: Admission;
   /** Event 1, when the log was opened just now with the asker's hub as a follower; else the log must be read. */
   readonly started: LogChunk | null;
+  /** What the task's session may still use; null: it belongs to none. */
+  readonly left: Budgets | null;
 }
 
 /** A request on its way in: what was decided about it so far. */
@@ -33,6 +36,8 @@ export interface Draft {
   readonly decision: Assigned;
   readonly pool: LivePool;
   readonly context: SubmitContext;
+  /** Its turn in its session, from the moment it has one. */
+  admitted: Extract<Reservation, { kind: 'reserved' }> | null;
 }
 
 /** A condition of admission that takes something for the task, and gives it back when the task is not accepted after all. */
@@ -58,7 +63,7 @@ export const emptyView: LineView = {
  * @param createdMs Unix ms
  */
 export function newTask(
-  { taskId, hash, request, decision, pool, context }: Draft,
+  { taskId, hash, request, decision, pool, context, admitted }: Draft,
   view: LineView,
   startedOn: string | null,
   createdMs: number,
@@ -89,6 +94,7 @@ export function newTask(
     createdMs,
     deadlineMs: deadlineMs === undefined ? null : createdMs + deadlineMs,
     startedOn,
+    turn: admitted?.turn ?? null,
     told:
       model === null
         ? null

@@ -2,9 +2,12 @@ import type { TaskError } from '../../contract/events.js';
 import type { Clock } from '../../platform/clock/clock.js';
 import type { CloseOutcome, EventHub, EventLog } from '../events/index.js';
 import { errorTemplate } from '../events/index.js';
+import type { Sessions } from '../sessions/index.js';
 import type { KeepTranscript } from './keep-transcript.js';
 import { readEnding } from './read-ending.js';
+import type { TaskEnding } from './task-record.js';
 import type { TasksRepository } from './tasks.repository.js';
+import { endedTurn } from './turn-usage.js';
 
 const gatherMs = 50;
 
@@ -17,12 +20,15 @@ export class EndTask {
   private gathering: Promise<void> | null = null;
 
   constructor(
-    private readonly log: EventLog,
-    private readonly keepTranscript: KeepTranscript,
-    private readonly tasks: TasksRepository,
-    /** Readers of this process; null in one without. */
-    private readonly hub: EventHub | null,
-    private readonly clock: Clock,
+    private readonly with_: {
+      readonly log: EventLog;
+      readonly keepTranscript: KeepTranscript;
+      readonly tasks: TasksRepository;
+      readonly sessions: Pick<Sessions, 'settle'>;
+      /** Readers of this process; null in one without. */
+      readonly hub: EventHub | null;
+      readonly clock: Clock;
+    },
   ) {}
 
   /**
@@ -30,10 +36,10 @@ export class EndTask {
    * @param template what follows the id line of the frame, see `endTemplate` and `errorTemplate`
    */
   async close(taskId: string, template: string, fence = '*'): Promise<CloseOutcome> {
-    const outcome = await this.log.close(taskId, template, fence);
+    const outcome = await this.with_.log.close(taskId, template, fence);
     if (outcome.kind !== 'closed') return outcome;
-    this.hub?.deliver([outcome.chunk]);
-    if (outcome.fenceBefore.startsWith('r') && fence === '*') await this.log.announceClosed(taskId);
+    this.with_.hub?.deliver([outcome.chunk]);
+    if (outcome.fenceBefore.startsWith('r') && fence === '*') await this.with_.log.announceClosed(taskId);
     return outcome;
   }
 
@@ -63,13 +69,24 @@ export class EndTask {
    * the transcript is named by its content, which is derived from the log. False: the log is not closed, or gone.
    */
   async settle(taskId: string): Promise<boolean> {
-    const chunks = await this.log.readAll(taskId);
-    const ending = readEnding(taskId, chunks, this.clock.now());
-    if (ending === null) return false;
-    const task = await this.tasks.findOpen(taskId);
+    const chunks = await this.with_.log.readAll(taskId);
+    const read = readEnding(taskId, chunks, this.with_.clock.now());
+    if (read === null) return false;
+    const task = await this.with_.tasks.findOpen(taskId);
     if (task === null) return true;
-    const artifactId = await this.keepTranscript.run(task, ending, chunks);
-    await this.tasks.settle({ ...ending, artifactId });
+    const ending = await this.withPrompt(read);
+    const artifactId = await this.with_.keepTranscript.run(task, ending, chunks);
+    await this.with_.tasks.settle({ ...ending, artifactId });
+    const turn = endedTurn(task, ending);
+    // The row has ended: if Redis is away now, the turn is found by its age and settled from the row.
+    if (turn !== null) await this.with_.sessions.settle(turn).catch(() => undefined);
     return true;
+  }
+
+  /** An `error` event doesn't say how long the prompt was; the run record does, once the engine has answered. */
+  private async withPrompt(ending: TaskEnding): Promise<TaskEnding> {
+    if (ending.state !== 'failed' || ending.tokensOut === 0) return ending;
+    const facts = await this.with_.log.firstToken(ending.taskId);
+    return facts === null ? ending : { ...ending, ...facts };
   }
 }

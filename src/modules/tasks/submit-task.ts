@@ -1,6 +1,7 @@
 import type { TaskRequest } from '../../contract/task-request.js';
 import { newUuid } from '../../platform/ids/uuid.js';
 import type { PoolRegistry } from '../pools/index.js';
+import type { Sessions } from '../sessions/index.js';
 import type { AdmitAtOnce } from './admit-at-once.js';
 import type { AdmitInLine } from './admit-in-line.js';
 import { bodyHash } from './body-hash.js';
@@ -14,6 +15,7 @@ export interface SubmitCollaborators {
   readonly pools: PoolRegistry;
   readonly placeTask: PlaceTask;
   readonly tasks: TasksRepository;
+  readonly sessions: Pick<Sessions, 'find'>;
   /** Passed in this order once the pool is chosen. */
   readonly gates: readonly AdmissionGate[];
   readonly atOnce: AdmitAtOnce;
@@ -41,7 +43,7 @@ export class SubmitTask {
     // Nobody can repeat an id that the server has just made up.
     const hash = request.task_id === undefined ? '' : bodyHash(request);
     if (request.task_id !== undefined) {
-      const before = await this.answerBefore(taskId, hash, context.idField);
+      const before = await this.answerBefore(taskId, hash, request.session_id, context.idField);
       if (before !== null) return before;
     }
     if (request.deadline_ms !== undefined && request.deadline_ms <= 0) throw deadlinePassed();
@@ -55,7 +57,7 @@ export class SubmitTask {
     if (decision.kind === 'none') throw noPool(decision, pools.find(decision.poolId ?? ''));
     const pool = pools.find(decision.poolId);
     if (pool === null) throw poolVanished();
-    return { taskId, hash, request, decision, pool, context };
+    return { taskId, hash, request, decision, pool, context, admitted: null };
   }
 
   private async passGates(draft: Draft): Promise<SubmitOutcome> {
@@ -73,8 +75,8 @@ export class SubmitTask {
     }
     // A repeat that came while its twin was on the way in.
     await leaveAll(passed, draft);
-    const { idField } = draft.context;
-    return (await this.answerBefore(draft.taskId, draft.hash, idField)) ?? conflict(idField);
+    const { taskId, hash, request, context } = draft;
+    return (await this.answerBefore(taskId, hash, request.session_id, context.idField)) ?? conflict(context.idField);
   }
 
   /** Null: a task of this id is there already. */
@@ -88,12 +90,14 @@ export class SubmitTask {
   private async answerBefore(
     taskId: string,
     hash: string,
+    sessionId: string | undefined,
     idField: SubmitContext['idField'],
   ): Promise<SubmitOutcome | null> {
     const before = await this.with_.tasks.acceptedBefore(taskId);
     if (before === null) return null;
     if (before.bodyHash !== hash) conflict(idField);
-    return { admission: before.admission, started: null };
+    const session = sessionId === undefined ? null : await this.with_.sessions.find(sessionId);
+    return { admission: before.admission, started: null, left: session?.left ?? null };
   }
 }
 

@@ -2,6 +2,7 @@ import type { EngineId, Priority } from '../../contract/common.js';
 import type { TaskError } from '../../contract/events.js';
 import type { Admission, PlacementRecord, TaskState } from '../../contract/task-response.js';
 import type { TaskRequest } from '../../contract/task-request.js';
+import type { Turn } from '../sessions/index.js';
 
 /** A task as it is accepted. */
 export interface NewTask {
@@ -19,6 +20,8 @@ export interface NewTask {
   /** Replica on which it has begun already; null: it waits in line. */
   readonly startedOn: string | null;
   readonly told: ToldStart | null;
+  /** Its turn in its session; null: it belongs to none. */
+  readonly turn: Turn | null;
 }
 
 /** When a waiting task was told at acceptance that it would start: compared with its start. Absent when nothing was measured by then. */
@@ -64,6 +67,10 @@ export interface OpenTask {
   readonly createdMs: number;
   readonly deadlineMs: number | null;
   readonly told: ToldStart | null;
+  readonly turn: Turn | null;
+  /** Unix ms of its first begin, and where its last attempt runs; null before it began. */
+  readonly startedMs: number | null;
+  readonly replicaId: string | null;
 }
 
 /** What a worker needs to run a task; lies in the run record while the task is open. */
@@ -75,6 +82,8 @@ export interface RunRequest {
   readonly sampling?: TaskRequest['sampling'];
   readonly priority: Priority;
   readonly deadline_ms: number | null;
+  /** The longest its session lets it run; null: no limit. */
+  readonly session_time_ms: number | null;
   /** Output tokens counted with when estimating. */
   readonly expected_tokens: number;
   /** Null: it did not wait, or was told nothing that was measured. */
@@ -87,7 +96,8 @@ export function runRequestOf({
   request,
   deadlineMs,
   told,
-}: Pick<OpenTask, 'correlationId' | 'request' | 'deadlineMs' | 'told'>): RunRequest {
+  turn,
+}: Pick<OpenTask, 'correlationId' | 'request' | 'deadlineMs' | 'told' | 'turn'>): RunRequest {
   return {
     correlation_id: correlationId,
     prompt: request.prompt,
@@ -96,6 +106,7 @@ export function runRequestOf({
     sampling: request.sampling,
     priority: request.priority,
     deadline_ms: deadlineMs,
+    session_time_ms: turn?.time_ms ?? null,
     expected_tokens: expectedTokens(request),
     told,
   };

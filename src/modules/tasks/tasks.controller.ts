@@ -15,6 +15,7 @@ import { invalidParams } from '../../platform/errors/app-error.js';
 import { ValidBody, ValidParams, ValidQuery } from '../../platform/http/validated.js';
 import { correlationHeader } from '../../platform/http/correlation.js';
 import { EventHub } from '../events/index.js';
+import { budgetHeaders } from './budget-headers.js';
 import { CancelTask } from './cancel-task.js';
 import { taskIdOfKey } from './idempotency-key.js';
 import { prefersRepresentation } from './prefer.js';
@@ -51,21 +52,20 @@ export class TasksController {
       idField: keyed === null ? ('task_id' as const) : ('header.Idempotency-Key' as const),
     };
     const wanted = keyed === null ? body : { ...body, task_id: keyed };
-    const { admission, started } = await this.submitTask.run(wanted, context);
-    const location = `/v2/tasks/${admission.task_id}`;
+    const { admission, started, left } = await this.submitTask.run(wanted, context);
+    const headers = { Location: `/v2/tasks/${admission.task_id}`, ...budgetHeaders(left) };
     if (!wantsStream) {
       await reply
         .code(202)
-        .header('Location', location)
+        .headers(headers)
         .send(admission satisfies Admission);
       return;
     }
     reply.hijack();
-    const headers = { [correlationHeader]: request.id, Location: location };
     this.streamTask.attach(
       admission.task_id,
       reply.raw,
-      { afterId: 0, verbose: false, headers },
+      { afterId: 0, verbose: false, headers: { [correlationHeader]: request.id, ...headers } },
       body.on_disconnect === 'cancel',
       started,
     );

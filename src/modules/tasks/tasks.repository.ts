@@ -34,12 +34,12 @@ export interface TaskStanding {
 
 const insertSql = `
   INSERT INTO tasks (task_id, body_hash, correlation_id, session_id, state, workload, model_ref, engine, priority, pool_id, request, admission,
-    placement, created_at, deadline_at, attempts, replica_id, started_at)
+    placement, turn, created_at, deadline_at, attempts, replica_id, started_at)
   SELECT r.task_id, r.body_hash, r.correlation_id, r.session_id, r.state::task_state, r.workload, r.model_ref, r.engine, r.priority::task_priority, r.pool_id,
-    r.request, r.admission, r.placement, to_timestamp(r.created_ms / 1000.0), to_timestamp(r.deadline_ms / 1000.0),
+    r.request, r.admission, r.placement, r.turn, to_timestamp(r.created_ms / 1000.0), to_timestamp(r.deadline_ms / 1000.0),
     r.attempts, r.replica_id, to_timestamp(r.started_ms / 1000.0)
   FROM json_to_recordset($1::json) AS r(task_id uuid, body_hash text, correlation_id text, session_id uuid, workload text, model_ref text,
-    engine text, priority text, pool_id text, request jsonb, admission jsonb, placement jsonb, created_ms double precision,
+    engine text, priority text, pool_id text, request jsonb, admission jsonb, placement jsonb, turn jsonb, created_ms double precision,
     deadline_ms double precision, state text, attempts int, replica_id text, started_ms double precision)
   ON CONFLICT (task_id) DO NOTHING
   RETURNING task_id`;
@@ -179,7 +179,7 @@ export class TasksRepository {
 }
 
 const openColumns =
-  'task_id, state, pool_id, priority, attempts, correlation_id, request, admission, engine, created_at, deadline_at';
+  'task_id, state, pool_id, priority, attempts, correlation_id, request, admission, engine, created_at, deadline_at, turn, started_at, replica_id';
 const openSql = `SELECT ${openColumns} FROM tasks WHERE state IN ('queued', 'running')`;
 
 /** Merged from the heads of one walk over an index per state and class, as lists are: never a sort of all that is open. */
@@ -213,6 +213,9 @@ interface OpenRow {
   engine: OpenTask['engine'];
   created_at: Date;
   deadline_at: Date | null;
+  turn: OpenTask['turn'];
+  started_at: Date | null;
+  replica_id: string | null;
 }
 
 function openTask(row: OpenRow): OpenTask {
@@ -230,6 +233,9 @@ function openTask(row: OpenRow): OpenTask {
     deadlineMs: row.deadline_at?.getTime() ?? null,
     // It is put back, or ended: when it starts says nothing about what it was told.
     told: null,
+    turn: row.turn,
+    startedMs: row.started_at?.getTime() ?? null,
+    replicaId: row.replica_id,
   };
 }
 
@@ -248,6 +254,7 @@ function insertRow(task: NewTask): object {
     request,
     admission: task.admission,
     placement: task.placement,
+    turn: task.turn,
     created_ms: task.createdMs,
     deadline_ms: task.deadlineMs,
     state: task.startedOn === null ? 'queued' : 'running',

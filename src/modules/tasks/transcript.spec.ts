@@ -22,6 +22,9 @@ const task: OpenTask = {
   createdMs: 1_700_000_000_000,
   deadlineMs: null,
   told: null,
+  turn: null,
+  startedMs: null,
+  replicaId: null,
 };
 const ending: TaskEnding = {
   taskId,

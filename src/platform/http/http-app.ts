@@ -17,6 +17,9 @@ const exposedHeaders = [
   'Preference-Applied',
   'RateLimit',
   'RateLimit-Policy',
+  'X-Budget-Tokens-Remaining',
+  'X-Budget-Time-Remaining-Ms',
+  'X-Budget-Cost-Remaining',
 ];
 
 /**

@@ -4,6 +4,7 @@ import { ArtifactsModule } from '../../modules/artifacts/index.js';
 import { LineGauge } from '../../modules/admission/index.js';
 import { EventHub } from '../../modules/events/index.js';
 import { addRateLimitHook, RateLimits } from '../../modules/rate-limits/index.js';
+import { SessionsModule } from '../../modules/sessions/index.js';
 import { busySlots, engineVersionOf, PoolsModule, ReadPool } from '../../modules/pools/index.js';
 import {
   AdmitAtOnce,
@@ -14,6 +15,7 @@ import {
   PlaceTask,
   RateGate,
   ReadTask,
+  SessionGate,
   StreamTask,
   SubmitTask,
   TaskReadsRepository,
@@ -51,6 +53,7 @@ export function createApiRole(ground: Ground): ApiRole {
     modules: [
       TasksModule.register(useCases),
       ArtifactsModule.register(ground.artifacts),
+      SessionsModule.register(ground.sessions),
       PoolsModule.register(new ReadPool(pools, ground.leases, line)),
     ],
     hub,
@@ -79,7 +82,7 @@ function createUseCases(
   ground: Ground,
   gauge: LineGauge,
 ): TaskUseCases & { readonly endTask: EndTask; readonly atOnce: AdmitAtOnce } {
-  const { config, redis, eventLog: log, transcripts, tasks, line, queues, pools, deadlines, clock } = ground;
+  const { config, redis, eventLog: log, transcripts, tasks, sessions, line, queues, pools, deadlines, clock } = ground;
   const telemetry = new TasksTelemetry(ground.metrics, ground.log);
   const hub = new EventHub(ground.hubId ?? EventHub.newId(), redis.subscriber, log, transcripts, {
     sweepMs: quietSweepMs,
@@ -108,7 +111,12 @@ function createUseCases(
       pools,
       placeTask: new PlaceTask(pools, gauge, clock),
       tasks,
-      gates: [new DeadlineGate(line, pools, clock), ...(config.rate_limits === null ? [] : [new RateGate()])],
+      sessions,
+      gates: [
+        new DeadlineGate(line, pools, clock),
+        ...(config.rate_limits === null ? [] : [new RateGate()]),
+        new SessionGate(sessions),
+      ],
       atOnce,
       inLine,
       telemetry,

@@ -10,6 +10,7 @@ import {
 import { Deadlines, Line, PoolQueues } from '../../modules/admission/index.js';
 import { EventArchiveRepository, EventHub, EventLog } from '../../modules/events/index.js';
 import { Leases, PoolPerfRecorder, PoolRegistry, RunningBoard, SharedCircuits } from '../../modules/pools/index.js';
+import { SessionEvictionsRepository, SessionLedger, sessionLimits, Sessions } from '../../modules/sessions/index.js';
 import {
   DropTask,
   EndTask,
@@ -17,6 +18,7 @@ import {
   TasksRepository,
   TasksTelemetry,
   TranscriptLogs,
+  TurnHistoryRepository,
 } from '../../modules/tasks/index.js';
 import { systemClock, type Clock } from '../../platform/clock/clock.js';
 import type { AppConfig } from '../../platform/config/app-config.js';
@@ -43,6 +45,7 @@ export interface Ground {
   readonly artifacts: ArtifactUseCases;
   readonly transcripts: TranscriptLogs;
   readonly tasks: TasksRepository;
+  readonly sessions: Sessions;
   readonly line: Line;
   readonly deadlines: Deadlines;
   readonly queues: PoolQueues;
@@ -89,6 +92,7 @@ export async function openGround(config: AppConfig, log: Log, stores: Stores): P
     artifacts,
     transcripts: new TranscriptLogs(tasks, artifacts.readArtifact, new EventArchiveRepository(database.pool)),
     tasks,
+    sessions: sessionsOf(config, redis, database, clock),
     line: new Line(redis.commands, clock),
     deadlines: new Deadlines(redis.commands),
     queues,
@@ -123,15 +127,17 @@ function artifactUseCases(config: AppConfig, database: Database, clock: Clock): 
   };
 }
 
+function sessionsOf(config: AppConfig, redis: RedisConnections, { pool }: Database, clock: Clock): Sessions {
+  const limits = sessionLimits(config.sessions);
+  const ledger = new SessionLedger(redis.commands, clock, limits);
+  return new Sessions(limits, ledger, new TurnHistoryRepository(pool), new SessionEvictionsRepository(pool), clock);
+}
+
 /** How tasks end in this process. @param hub its readers, if it has any */
 export function endTaskOf(ground: Ground, hub: EventHub | null): EndTask {
-  return new EndTask(
-    ground.eventLog,
-    new KeepTranscript(ground.artifacts.keepArtifact),
-    ground.tasks,
-    hub,
-    ground.clock,
-  );
+  const { eventLog: log, tasks, sessions, clock } = ground;
+  const keepTranscript = new KeepTranscript(ground.artifacts.keepArtifact);
+  return new EndTask({ log, keepTranscript, tasks, sessions, hub, clock });
 }
 
 /** How waiting tasks that lose their places end in this process. */

@@ -1,5 +1,6 @@
 import { errorEnvelope, type ErrorCode } from '../../../contract/errors.js';
-import { routes, type RouteAnswer, type RouteContract } from '../../../contract/routes.js';
+import type { RouteAnswer, RouteContract } from '../../../contract/route-contract.js';
+import { routes } from '../../../contract/routes.js';
 import { statusOf } from '../error-status.js';
 import { Components, type JsonObject } from './components.js';
 import { errorExample, eventsExample } from './examples.js';
@@ -26,6 +27,7 @@ export function openApiDocument(version: string): JsonObject {
     servers: [{ url: '/' }],
     tags: [
       { name: 'tasks', description: 'Submit, follow, cancel.' },
+      { name: 'sessions', description: 'Conversations: their turns and budgets, never their content.' },
       { name: 'pools', description: 'The replicas that serve one model.' },
       { name: 'artifacts', description: 'Documents named by their content; the transcripts of ended tasks.' },
       { name: 'meta', description: 'What this server is.' },

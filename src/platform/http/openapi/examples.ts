@@ -42,6 +42,11 @@ const examples: Readonly<Record<ErrorCode, Example>> = {
     policy_label: 'drop-lru',
     pool_id: 'default',
   },
+  BUDGET_EXHAUSTED: {
+    message: 'The session may use 120 tokens more, and the task could need 300.',
+    retriable: false,
+    details: [{ field: 'max_tokens', problem: 'is more than the session has left' }],
+  },
   POOL_UNREADY: { message: 'The pool is starting.', retriable: true, retry_after_ms: 2000, pool_id: 'default' },
   POOL_UNAVAILABLE: { message: 'No pool serves this model.', retriable: true },
   REPLICA_EXHAUSTED: { message: 'No replica could run the task.', retriable: true },

@@ -1,0 +1,19 @@
+import type { Session } from '../../contract/sessions.js';
+import { nanoPerUnit } from './budget.js';
+import type { SessionView } from './sessions.js';
+
+/** A session as `GET /v2/sessions/{id}` shows it. @param ttlMs of a session that nobody uses */
+export function sessionView(sessionId: string, view: SessionView, ttlMs: number): Session {
+  const { turns, left, lastRun } = view;
+  return {
+    session_id: sessionId,
+    ttl_ms_remaining: view.ttlMs ?? ttlMs,
+    turns,
+    kv_bytes: null,
+    kv_warmth: lastRun !== null,
+    tokens_budget_remaining: left.tokens,
+    time_budget_remaining_ms: left.timeMs,
+    cost_budget_remaining: left.costNano === null ? null : left.costNano / nanoPerUnit,
+    last_replica: lastRun === null ? null : `${lastRun.poolId}/${lastRun.replicaId}`,
+  };
+}
