@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import type { RateLimitsConfig } from '../../contract/config.js';
+import type { RateLimitsConfig } from '../../contract/rate-limits-config.js';
 import { keyPrefix } from '../../platform/redis/redis-connections.js';
 import { LuaScript } from '../../platform/redis/lua-script.js';
 
