@@ -6,7 +6,8 @@ import type { StartableTask, StartedTask, StartNow } from '../tasks/index.js';
 import { candidates } from './candidates.js';
 import { LateOffers } from './late-offers.js';
 import { PoolProcessor } from './pool.processor.js';
-import { RunTask, type RunCollaborators, type RunOutcome } from './run-task.js';
+import type { RunOutcome } from './run-context.js';
+import { RunTask, type RunCollaborators } from './run-task.js';
 import { TakeNext } from './take-next.js';
 import type { Ticket } from './ticket.js';
 

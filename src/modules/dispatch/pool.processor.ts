@@ -1,7 +1,7 @@
 import { DelayedError, Worker, type Job } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { queueNameOf, queuePrefix, type PoolJob, type PoolJobName } from '../admission/index.js';
-import type { RunOutcome } from './run-task.js';
+import type { RunOutcome } from './run-context.js';
 import type { Ticket } from './ticket.js';
 
 const againAfterMs = 200;

@@ -1,10 +1,10 @@
 import type { Lease, LivePool } from '../pools/index.js';
-import type { RunRequest } from '../tasks/index.js';
+import type { Claimed } from './claim-task.js';
 
-/** A run attempt as the telemetry sees it. */
+/** A run attempt: what was claimed, for which task, where. */
 export interface RunView {
   readonly pool: LivePool;
-  readonly claim: { readonly attempt: number; readonly replicaId: string; readonly request: RunRequest };
+  readonly claim: Claimed;
   readonly lease: Lease;
   readonly taskId: string;
   readonly correlationId: string;

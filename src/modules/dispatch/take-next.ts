@@ -3,7 +3,7 @@ import type { Clock } from '../../platform/clock/clock.js';
 import type { LivePool, PoolRegistry } from '../pools/index.js';
 import { candidates } from './candidates.js';
 import type { Claimed, ClaimOutcome, ClaimTask } from './claim-task.js';
-import type { RunOutcome } from './run-task.js';
+import type { RunOutcome } from './run-context.js';
 import type { Ticket } from './ticket.js';
 
 const slotPollMs = 20;

@@ -1,0 +1,112 @@
+import { EngineError } from '../../engines/engine-adapter.port.js';
+import type { EngineRouter } from '../../engines/engine-router.port.js';
+import type { Clock } from '../../platform/clock/clock.js';
+import { RunLogWriter, type LogAppender } from '../events/index.js';
+import type { TasksRepository } from '../tasks/index.js';
+import { candidates } from './candidates.js';
+import { Decode, type DecodeFacts, type DecodeResult, type StopCause } from './decode.js';
+import type { DispatchTelemetry } from './dispatch.telemetry.js';
+import { engineRequestOf, servedModelName } from './engine-call.js';
+import type { RunContext } from './run-context.js';
+import type { RunView } from './run-view.js';
+import { untilDone } from './until-done.js';
+
+export interface AttemptCollaborators {
+  readonly appender: LogAppender;
+  readonly tasks: TasksRepository;
+  readonly engines: EngineRouter;
+  readonly telemetry: DispatchTelemetry;
+  readonly clock: Clock;
+}
+
+/** One attempt of a task on the slot it claimed: the engine decodes into the log, behind the attempt's fence. */
+export class RunAttempt {
+  /** Writes the log behind this attempt's fence. */
+  readonly writer: RunLogWriter;
+  private readonly decode: Decode;
+
+  constructor(
+    private readonly with_: AttemptCollaborators,
+    readonly view: RunView,
+    private readonly context: RunContext,
+  ) {
+    const { claim, taskId } = view;
+    this.decode = new Decode(with_.clock, (facts) => this.tellFirstToken(facts));
+    this.writer = new RunLogWriter(
+      with_.appender,
+      { taskId, attempt: claim.attempt, lastId: claim.lastId, tokens: claim.tokens },
+      {
+        onFencedOff: () => this.stop('fenced'),
+        onPause: () => this.decode.pause(),
+        onResume: () => this.decode.resume(),
+      },
+      { hold: true },
+    );
+  }
+
+  get facts(): DecodeFacts {
+    return this.decode.facts;
+  }
+
+  /**
+   * Decodes, and says how it went. Never rejects.
+   * @param tried replicas that are not asked again
+   * @param row where the row is still being written: true when it is there, false when it will never be; null: it was there before
+   */
+  async run(tried: ReadonlySet<string>, row: Promise<boolean> | null): Promise<DecodeResult> {
+    this.openRow(row);
+    const { pool, claim, lease, taskId, correlationId } = this.view;
+    const { engines, clock } = this.with_;
+    // Another replica is better than the same once more.
+    const isLast = candidates(pool, new Set([...tried, claim.replicaId])).length === 0;
+    const engine = engines.route(lease.poolId, claim.replicaId, { mayAskAgain: isLast });
+    if (engine === null) {
+      const error = new EngineError('REPLICA_EXHAUSTED', `Replica ${claim.replicaId} is gone.`);
+      return { kind: 'lost', error };
+    }
+    const { request } = claim;
+    const wanted = engineRequestOf(taskId, correlationId, request, servedModelName(pool));
+    const deadlineMs = request.deadline_ms === null ? null : request.deadline_ms - clock.now();
+    return this.decode.run(engine, wanted, this.writer, { deadlineMs, sessionMs: request.session_time_ms });
+  }
+
+  /** May be called at any time: the engine is let go of. */
+  stop(cause: StopCause): void {
+    this.decode.stop(cause);
+  }
+
+  /** The row says `running` before a reader may see a token: what was seen is never run again from the start. */
+  private openRow(row: Promise<boolean> | null): void {
+    const { taskId, claim } = this.view;
+    const { tasks, clock } = this.with_;
+    const start = { taskId, attempt: claim.attempt, replicaId: claim.replicaId, startedMs: clock.now() };
+    const isFirst = claim.attempt === 1;
+    const ready = (row ?? Promise.resolve(true)).then((isThere) => {
+      // A row that is written after the claim says `running` from the start.
+      if (!isThere || (row !== null && isFirst)) return isThere;
+      return untilDone(() => tasks.markRunning(start), this.context.signal);
+    });
+    ready.then(
+      (isOpen) => {
+        if (isOpen) this.writer.release();
+        else this.drop('row-ended');
+      },
+      () => this.drop('shutdown'),
+    );
+  }
+
+  private drop(cause: StopCause): void {
+    this.writer.abandon();
+    this.stop(cause);
+  }
+
+  private tellFirstToken(facts: DecodeFacts): void {
+    const firstTokenMs = facts.firstTokenMs ?? 0;
+    this.writer.metrics({
+      phase: 'decoding',
+      replica_id: this.view.claim.replicaId,
+      first_token_ms: firstTokenMs,
+      human: this.with_.telemetry.firstToken(this.view, firstTokenMs),
+    });
+  }
+}
