@@ -48,6 +48,16 @@ export const engineCapabilities: Readonly<Record<EngineId, EngineCapabilities>> 
     ]),
     continuesPrompts: true,
   },
+  // A seed holds for one batch and one version only by its own words, so `strict` is not promised.
+  vllm: {
+    features: new Set([
+      ...completion('prompt', ['seed', ...allSampling]),
+      ...completion('messages', ['seed', ...allSampling]),
+      'embedding',
+      'rerank',
+    ]),
+    continuesPrompts: true,
+  },
   // What the reference documents and nothing else. Its seed is best effort by its own words, so `strict` is not promised.
   openai: {
     features: new Set([
