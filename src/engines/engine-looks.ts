@@ -23,6 +23,7 @@ type Look = (get: Get, url: string) => Promise<EngineLook>;
 export const looks: Readonly<Record<EngineId, Look>> = {
   llamacpp: lookAtLlamacpp,
   vllm: lookAtVllm,
+  tgi: lookAtTgi,
   openai: lookAtOpenAi,
 };
 
@@ -80,6 +81,25 @@ async function lookAtVllm(get: Get, url: string): Promise<EngineLook> {
   if (models.kind !== 'ready') return models;
   const version = await get(`${root}/version`);
   return { ...models, engineVersion: text(asRecord(version.body)['version']) };
+}
+
+/**
+ * Text Generation Inference and its sibling for embeddings, `GET /health` and `GET /info`. What they take at once includes what waits inside.
+ * https://huggingface.github.io/text-generation-inference/ · https://huggingface.github.io/text-embeddings-inference/
+ */
+async function lookAtTgi(get: Get, url: string): Promise<EngineLook> {
+  const health = await get(`${url}/health`);
+  if (health.status !== 200) return { kind: 'dead', detail: `GET ${url}/health answered ${health.status}` };
+  const { status, body } = await get(`${url}/info`);
+  if (status !== 200) return { kind: 'dead', detail: `GET ${url}/info answered ${status}` };
+  const info = asRecord(body);
+  return {
+    kind: 'ready',
+    engineVersion: text(info['version']),
+    ctxMax: count(info['max_total_tokens']) ?? count(info['max_input_length']),
+    slots: count(info['max_batch_size']) ?? count(info['max_concurrent_requests']),
+    modelName: text(info['model_id']),
+  };
 }
 
 function asRecord(value: unknown): Record<string, unknown> {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AnswerDialect } from './dialect.js';
 import { llamacppEmbedding, llamacppRerank } from './dialects/llamacpp.js';
 import { openAiEmbedding } from './dialects/openai.js';
+import { tgiEmbedding } from './dialects/tgi.js';
 import { vllmEmbedding, vllmRerank } from './dialects/vllm.js';
 import { FakeServer } from './fake-server.js';
 import { Bench, cutAt, endpointAt, requestOf } from './run-adapter.js';
@@ -12,6 +13,7 @@ const dialects: readonly AnswerDialect[] = [
   openAiEmbedding,
   vllmEmbedding,
   vllmRerank,
+  tgiEmbedding,
 ];
 
 describe.each(dialects)('$name', (dialect) => {

@@ -194,7 +194,7 @@ describe('the file', () => {
       '4 server.body_limit_bytes: must be a number',
       '6 pools[0].id: starts with a letter or digit, then at most 62 of letters, digits, ".", "_", "-"',
       '7 pools[0].engin: is not known here; did you mean "engine"?',
-      '8 pools[0].engine.id: must be one of "llamacpp", "vllm", "openai"',
+      '8 pools[0].engine.id: must be one of "llamacpp", "vllm", "tgi", "openai"',
       '9 pools[0].model.ref: is required',
     ]);
   });
