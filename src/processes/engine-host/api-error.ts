@@ -1,12 +1,18 @@
 /** The `type` values of llama-server's error envelope that this host uses. */
 export type ApiErrorType =
-  'invalid_request_error' | 'not_found_error' | 'unavailable_error' | 'server_error' | 'exceed_context_size_error';
+  | 'invalid_request_error'
+  | 'not_found_error'
+  | 'not_supported_error'
+  | 'unavailable_error'
+  | 'server_error'
+  | 'exceed_context_size_error';
 
 const STATUS: Record<ApiErrorType, number> = {
   invalid_request_error: 400,
   exceed_context_size_error: 400,
   not_found_error: 404,
   server_error: 500,
+  not_supported_error: 501,
   unavailable_error: 503,
 };
 

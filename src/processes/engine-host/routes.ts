@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { invalidRequest } from './api-error.js';
+import { ApiError, invalidRequest } from './api-error.js';
 import { ChatReply } from './chat-reply.js';
 import { parseChatRequest, parseMessages } from './chat-request.js';
 import { CompletionReply } from './completion-reply.js';
@@ -13,6 +13,19 @@ import { sendJson } from './reply.js';
 import type { Scheduler } from './scheduler.js';
 
 type Handler = (body: string, response: ServerResponse) => Promise<void> | void;
+
+const embeddingPaths = ['POST /embedding', 'POST /embeddings', 'POST /v1/embeddings'];
+const rerankPaths = ['POST /rerank', 'POST /reranking', 'POST /v1/rerank', 'POST /v1/reranking'];
+
+/** What llama-server says that was not started for it. */
+function refuse(what: 'embeddings' | 'reranking'): Handler {
+  return () => {
+    throw new ApiError(
+      'not_supported_error',
+      `This server does not support ${what}: use a llama-server that was started with --${what}`,
+    );
+  };
+}
 
 /**
  * llama-server's endpoints over one engine.
@@ -41,6 +54,8 @@ export class Routes {
       ['POST /apply-template', (body, response) => this.applyTemplate(parseJsonObject(body), response)],
       ['POST /completion', (body, response) => this.completion(parseJsonObject(body), response)],
       ['POST /v1/chat/completions', (body, response) => this.chat(parseJsonObject(body), response)],
+      ...embeddingPaths.map((path): [string, Handler] => [path, refuse('embeddings')]),
+      ...rerankPaths.map((path): [string, Handler] => [path, refuse('reranking')]),
     ]);
   }
 
