@@ -39,7 +39,10 @@ export function streamWork(agent: Agent, call: EngineCall, reader: StreamReader,
   );
 }
 
-/** Work that is answered at once. @param read gives what the sink hears, or throws EngineError for an answer that can't be used */
+/**
+ * Work that is answered in one piece, however long that takes: an engine says nothing while it reads thousands of texts, so only the wall
+ * time bounds it. @param read gives what the sink hears, or throws EngineError for an answer that can't be used
+ */
 export function answerWork(
   agent: Agent,
   call: EngineCall,
@@ -57,7 +60,8 @@ export function answerWork(
     }
     sink.onEnd(usage);
   };
-  answerRequest(agent, call, { onAnswer, onFailure: (error) => sink.onError(error) }, signal);
+  const patient = { ...call, silenceMs: call.endpoint.timeouts.wallMs };
+  answerRequest(agent, patient, { onAnswer, onFailure: (error) => sink.onError(error) }, signal);
   return nothingToHold;
 }
 

@@ -37,6 +37,8 @@ export interface EngineCall {
   /** JSON to be posted; null: the call is a GET. */
   readonly body: string | null;
   readonly headers: Readonly<Record<string, string>>;
+  /** How long the engine may be silent, ms; absent: the endpoint's `idleMs`. */
+  readonly silenceMs?: number | undefined;
 }
 
 /**
@@ -46,12 +48,12 @@ export interface EngineCall {
  */
 export function streamRequest(
   agent: Agent,
-  { endpoint, path, body, headers }: EngineCall,
+  { endpoint, path, body, headers, silenceMs = endpoint.timeouts.idleMs }: EngineCall,
   handler: StreamHandler,
   signal: AbortSignal,
 ): EngineStream {
   const url = new URL(endpoint.url);
-  const exchange = new Exchange(handler, signal, endpoint);
+  const exchange = new Exchange(handler, signal, { replicaId: endpoint.replicaId, silenceMs });
   const basePath = url.pathname.replace(/\/$/, '');
   agent.dispatch(
     {
@@ -64,8 +66,8 @@ export function streamRequest(
         ...headers,
       },
       body,
-      headersTimeout: endpoint.timeouts.idleMs,
-      bodyTimeout: endpoint.timeouts.idleMs,
+      headersTimeout: silenceMs,
+      bodyTimeout: silenceMs,
     },
     exchange,
   );
@@ -83,7 +85,7 @@ class Exchange implements Dispatcher.DispatchHandler, EngineStream {
   constructor(
     private readonly handler: StreamHandler,
     private readonly signal: AbortSignal,
-    private readonly endpoint: EngineEndpoint,
+    private readonly call: { readonly replicaId: string; readonly silenceMs: number },
   ) {}
 
   pause(): void {
@@ -139,7 +141,7 @@ class Exchange implements Dispatcher.DispatchHandler, EngineStream {
 
   onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
     if (this.isOver) return;
-    this.fail(lossOf(error, this.endpoint, this.sawData));
+    this.fail(lossOf(error, this.call, this.sawData));
   }
 
   /** Redirects are not followed: the prompt and the key go where the configuration says, and nowhere else. */
@@ -166,10 +168,14 @@ class Exchange implements Dispatcher.DispatchHandler, EngineStream {
 }
 
 /** A broken connection in our words. */
-function lossOf(error: Error & { code?: string }, endpoint: EngineEndpoint, afterFirstByte: boolean): EngineError {
-  const where = `replica ${endpoint.replicaId}`;
+function lossOf(
+  error: Error & { code?: string },
+  { replicaId, silenceMs }: { readonly replicaId: string; readonly silenceMs: number },
+  afterFirstByte: boolean,
+): EngineError {
+  const where = `replica ${replicaId}`;
   if (error.code === 'UND_ERR_HEADERS_TIMEOUT' || error.code === 'UND_ERR_BODY_TIMEOUT') {
-    const message = `The engine of ${where} was silent for ${endpoint.timeouts.idleMs} ms.`;
+    const message = `The engine of ${where} was silent for ${silenceMs} ms.`;
     return new EngineError('DECODE_TIMEOUT', message, { afterFirstByte, cause: error });
   }
   const message = afterFirstByte
