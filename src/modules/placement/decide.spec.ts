@@ -12,6 +12,7 @@ function pool(id: string, changes: Partial<PoolSnapshot> = {}): PoolSnapshot {
     id,
     engine: 'llamacpp',
     features: new Set(['prompt', 'prompt+seed']),
+    samplerProfile: 'v1',
     modelNames: ['m', 'alias'],
     ready: true,
     unreadyReason: null,
@@ -34,6 +35,7 @@ function request(wish?: PlacementRequest['wish'], changes: Partial<PlacementRequ
     modelRef: 'm',
     engine: undefined,
     needs,
+    samplerProfile: undefined,
     ctxNeeded: 100,
     ctxField: 'ctx',
     affinity: null,
@@ -262,6 +264,29 @@ describe('when no pool can take the task', () => {
       code: 'INVALID_PARAMS',
       message: "sampling.grammar: llamacpp can't do prompt with grammar",
       details: [{ field: 'sampling.grammar' }],
+    });
+  });
+
+  it('tells of the engine that comes closest all that it lacks', () => {
+    const needs = ['embedding', 'x', 'y'].map((feature) => ({ feature, field: `field of ${feature}` }));
+    const pools = [pool('a'), pool('b', { features: new Set(['embedding']) })];
+    expect(decide(request(undefined, { needs }), pools)).toMatchObject({
+      code: 'INVALID_PARAMS',
+      details: [{ field: 'field of x' }, { field: 'field of y' }],
+    });
+  });
+
+  it('names the sampler profiles there are when none is the one asked for', () => {
+    const pools = [
+      pool('a'),
+      pool('b', { samplerProfile: 'v2' }),
+      pool('c', { samplerProfile: 'v3', features: new Set() }),
+    ];
+    expect(chosen(decide(request(undefined, { samplerProfile: 'v2' }), pools))).toBe('b');
+    expect(decide(request(undefined, { samplerProfile: 'v3' }), pools)).toMatchObject({
+      code: 'INVALID_PARAMS',
+      message: 'sampler_profile_version: no pool that could take the task has v3; there is v1, v2',
+      details: [{ field: 'sampler_profile_version' }],
     });
   });
 

@@ -2,7 +2,7 @@ import type { PlacementRequest, PoolSnapshot } from './snapshot.js';
 
 /** Why a pool can't take a task. `memory` and `unready` pass with time; the others don't. */
 export interface Obstacle {
-  readonly kind: 'model' | 'engine' | 'avoided' | 'mask' | 'feature' | 'ctx' | 'memory' | 'unready';
+  readonly kind: 'model' | 'engine' | 'avoided' | 'mask' | 'feature' | 'profile' | 'ctx' | 'memory' | 'unready';
   readonly text: string;
   /** Field of the request that asks for what is not there, where it is one of its own. */
   readonly field?: string;
@@ -24,15 +24,14 @@ const rules: readonly Rule[] = [
 
   ({ wish }, pool) => maskObstacle(wish?.require_device_mask, pool),
 
-  ({ needs }, { engine, features }) => {
-    const missing = features === null ? undefined : needs.find(({ feature }) => !features.has(feature));
-    if (missing === undefined) return null;
-    return {
-      kind: 'feature',
-      text: `${engine} can't do ${missing.feature.replace('+', ' with ')}`,
-      field: missing.field,
-    };
-  },
+  ({ samplerProfile: wanted }, { samplerProfile }) =>
+    wanted === undefined || wanted === samplerProfile
+      ? null
+      : {
+          kind: 'profile',
+          text: `its sampler profile is ${samplerProfile}, not ${wanted}`,
+          field: 'sampler_profile_version',
+        },
 
   ({ ctxNeeded, ctxField }, { ctxMax }) =>
     ctxMax === null || ctxNeeded <= ctxMax
@@ -61,7 +60,19 @@ export function obstaclesOf(request: PlacementRequest, pool: PoolSnapshot): Obst
     const obstacle = rule(request, pool);
     if (obstacle !== null) found.push(obstacle);
   }
-  return found;
+  return [...found, ...lacks(request, pool)];
+}
+
+/** Each thing that is asked of the engine and that it can't do. */
+function lacks({ needs }: PlacementRequest, { engine, features }: PoolSnapshot): Obstacle[] {
+  if (features === null) return [];
+  return needs
+    .filter(({ feature }) => !features.has(feature))
+    .map(({ feature, field }) => ({
+      kind: 'feature',
+      text: `${engine} can't do ${feature.replace('+', ' with ')}`,
+      field,
+    }));
 }
 
 /** Any replica of a pool may get the task: so all that could take it must have the mask. A pool without replicas may yet get them. */

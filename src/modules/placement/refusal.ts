@@ -26,8 +26,15 @@ export function noneCanTake(request: PlacementRequest, judged: readonly Judged[]
   if (serving.length === 0) return refused('POOL_UNAVAILABLE', lead ?? unavailableMessage(request, judged));
   const able = without(serving, 'feature');
   if (able.length === 0) return lacking(serving);
-  const fitting = without(able, 'ctx');
-  if (fitting.length === 0) return tooLong(request, able);
+  const alike = without(able, 'profile');
+  if (alike.length === 0) return otherProfiles(request, able);
+  const fitting = without(alike, 'ctx');
+  if (fitting.length === 0) return tooLong(request, alike);
+  return notNow(fitting, lead);
+}
+
+/** What stands in the way passes with time. */
+function notNow(fitting: readonly Judged[], lead: string | null): Refusal {
   const closest = without(fitting, 'unready')[0] ?? fitting[0];
   const why = closest?.obstacles[0]?.text ?? 'try again soon';
   const poolId = closest?.pool.id ?? null;
@@ -46,11 +53,21 @@ function without(judged: readonly Judged[], ...kinds: readonly Obstacle['kind'][
   return judged.filter(({ obstacles }) => !obstacles.some(({ kind }) => kinds.includes(kind)));
 }
 
+/** What the engine that comes closest can't do. */
 function lacking(serving: readonly Judged[]): Refusal {
-  const missing = serving.flatMap(({ obstacles }) => obstacles.filter(({ kind }) => kind === 'feature'));
-  const details = missing.slice(0, 1).map(({ field = 'model_ref', text: problem }) => ({ field, problem }));
+  const missing = serving
+    .map(({ obstacles }) => obstacles.filter(({ kind }) => kind === 'feature'))
+    .reduce((fewest, one) => (one.length < fewest.length ? one : fewest));
+  const details = missing.map(({ field = 'model_ref', text: problem }) => ({ field, problem }));
   const message = details.map(({ field, problem }) => `${field}: ${problem}`).join('; ');
   return refused('INVALID_PARAMS', message, { details });
+}
+
+function otherProfiles({ samplerProfile: wanted }: PlacementRequest, able: readonly Judged[]): Refusal {
+  const field = 'sampler_profile_version';
+  const known = [...new Set(able.map(({ pool }) => pool.samplerProfile))].toSorted();
+  const problem = `no pool that could take the task has ${wanted ?? 'it'}; there is ${known.slice(0, 20).join(', ')}`;
+  return refused('INVALID_PARAMS', `${field}: ${problem}`, { details: [{ field, problem }] });
 }
 
 function tooLong({ ctxNeeded, ctxField: field }: PlacementRequest, able: readonly Judged[]): Refusal {

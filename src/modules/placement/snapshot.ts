@@ -18,6 +18,8 @@ export interface PoolSnapshot {
   readonly engine: EngineId;
   /** What its engine can do (engine-capabilities.ts); null while unknown, then everything is tried. */
   readonly features: ReadonlySet<string> | null;
+  /** Version of the settings its replicas sample with. */
+  readonly samplerProfile: string;
   /** Every name tasks may call its model by. */
   readonly modelNames: readonly string[];
   readonly ready: boolean;
@@ -44,6 +46,8 @@ export interface PlacementRequest {
   readonly modelRef: string;
   readonly engine: EngineId | undefined;
   readonly needs: readonly Need[];
+  /** The only version of the sampler's settings that will do; undefined: any. */
+  readonly samplerProfile: string | undefined;
   /** Tokens of context the task needs at least. */
   readonly ctxNeeded: number;
   /** The field of the request that asks for it. */
