@@ -40,6 +40,19 @@ export type MetricsEvent = z.infer<typeof metricsEvent>;
 
 export const finishReason = z.enum(['stop', 'length', 'canceled']).meta({ id: 'FinishReason' });
 
+/** What work without tokens ends in. */
+export const taskResult = z
+  .union([
+    z.object({ embeddings: z.array(z.array(z.number())).describe('One vector for each input, in their order.') }),
+    z.object({
+      scores: z
+        .array(z.object({ index: z.int().nonnegative().describe('Place of the document, from 0.'), score: z.number() }))
+        .describe('One score for each document, the best first.'),
+    }),
+  ])
+  .meta({ id: 'TaskResult' });
+export type TaskResult = z.infer<typeof taskResult>;
+
 export const endEvent = z
   .object({
     tokens_in: z.int().nonnegative(),
@@ -50,6 +63,11 @@ export const endEvent = z
     finish_reason: finishReason,
     canceled: z.boolean().optional(),
     kv_warmth: z.boolean(),
+    result: taskResult.optional().describe('Of an embedding or rerank task, up to 1 MiB of JSON.'),
+    artifact_id: z
+      .string()
+      .optional()
+      .describe('In place of a larger `result`: the artifact that has it as its `content` (`GET /v2/artifacts/{id}`).'),
   })
   .meta({ id: 'EndEvent' });
 export type EndEvent = z.infer<typeof endEvent>;

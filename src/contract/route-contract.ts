@@ -26,6 +26,8 @@ export interface RouteContract {
   readonly query?: z.ZodObject;
   readonly headers?: z.ZodObject;
   readonly body?: z.ZodType;
+  /** Bodies to try, by name, where one would not show all there is. */
+  readonly bodyExamples?: Readonly<Record<string, unknown>>;
   readonly answers: readonly RouteAnswer[];
   /** Codes beyond those any route may answer: a missing or wrong token, a store that is away, a fault of ours. */
   readonly errors: readonly ErrorCode[];

@@ -6,7 +6,7 @@ import { version } from './meta.js';
 import { pool, poolHealth, poolListQuery, poolPage, poolParams } from './pools.js';
 import type { RouteAnswer, RouteContract } from './route-contract.js';
 import { sessionRoutes } from './session-routes.js';
-import { idempotencyKey, taskRequest } from './task-request.js';
+import { idempotencyKey, taskExamples, taskRequest } from './task-request.js';
 import {
   admission,
   cancelReceipt,
@@ -54,6 +54,7 @@ const taskRoutes: readonly RouteContract[] = [
       'With `Accept: text/event-stream` the answer is the event stream itself; repeated, it follows the same task from the start.',
     headers: z.object({ 'Idempotency-Key': idempotencyKey.optional() }),
     body: taskRequest,
+    bodyExamples: taskExamples,
     answers: [
       {
         status: 202,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { engineId, poolIdText, priority, uuid } from './common.js';
+import { inputProblems, inputSchema, taskInput, workload } from './task-input.js';
 
 /** Sampling knobs; what the engine of the chosen pool can't do is refused, never dropped. Ranges follow llama.cpp's server. */
 export const sampling = z
@@ -24,15 +25,6 @@ export const sampling = z
     message: 'give either grammar or json_schema, not both',
   })
   .meta({ id: 'Sampling' });
-
-/** One turn of a conversation. */
-export const chatMessage = z
-  .strictObject({
-    role: z.enum(['system', 'user', 'assistant', 'tool']),
-    content: z.string().describe('What was said. Empty only where the role allows it.'),
-  })
-  .meta({ id: 'ChatMessage' });
-export type ChatMessage = z.infer<typeof chatMessage>;
 
 /** Where a task may run. `pin` considers one pool only; `prefer` tries its list first. */
 export const placementWish = z
@@ -64,6 +56,35 @@ export const placementWish = z
   .meta({ id: 'PlacementWish' });
 export type PlacementWish = z.infer<typeof placementWish>;
 
+/** One working body for each kind of work, by name. */
+export const taskExamples = {
+  completion: { workload: 'completion', model_ref: 'default', prompt: 'Once upon a time', max_tokens: 64 },
+  chat: {
+    workload: 'completion',
+    model_ref: 'default',
+    messages: [
+      { role: 'system', content: 'You answer in one sentence.' },
+      { role: 'user', content: 'List three colours.' },
+    ],
+    max_tokens: 32,
+    priority: 'batch',
+    seed: 7,
+    determinism: 'strict',
+    sampling: { temperature: 0.7, stop: ['\n\n'] },
+  },
+  embedding: {
+    workload: 'embedding',
+    model_ref: 'embedder',
+    inputs: ['The owl flies by night.', 'Nachts fliegt die Eule.'],
+  },
+  rerank: {
+    workload: 'rerank',
+    model_ref: 'reranker',
+    query: 'Which bird flies by night?',
+    documents: ['The owl flies by night.', 'The sea is wide.'],
+  },
+};
+
 /** Body of `POST /v2/tasks`. */
 export const taskRequest = z
   .strictObject({
@@ -73,16 +94,21 @@ export const taskRequest = z
       .describe(
         'The conversation it belongs to: its turns are counted, and its budgets hold (`GET /v2/sessions/{id}`).',
       ),
-    workload: z.enum(['completion']),
+    workload,
     model_ref: z
       .string()
       .min(1)
       .max(1024)
       .describe('A model by reference or by a configured alias; the demo pool answers to `default`.'),
     engine: engineId.optional().describe('Only pools of this engine.'),
-    prompt: z.string().min(1),
+    ...taskInput,
     ctx: z.int().min(1).max(10_000_000).optional().describe('Context the task needs, in tokens (prompt and output).'),
-    max_tokens: z.int().min(1).max(1_000_000).describe('Upper bound of generated tokens.'),
+    max_tokens: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .optional()
+      .describe('Upper bound of generated tokens. Required for completion, refused for what generates none.'),
     priority: priority.default('interactive'),
     deadline_ms: z.int().max(86_400_000).optional().describe('Milliseconds from acceptance to the last token.'),
     expected_tokens: z
@@ -92,7 +118,26 @@ export const taskRequest = z
       .optional()
       .describe('Your guess of the output length; makes estimates better.'),
     seed: z.int().min(0).max(4_294_967_295).optional(),
+    determinism: z
+      .enum(['strict', 'best_effort'])
+      .optional()
+      .describe(
+        '`strict`: the same request gives the same tokens again on the same engine version, model and sampler profile; needs a `seed`, and ' +
+          'engines that can are chosen. Left out: `best_effort`.',
+      ),
+    sampler_profile_version: z
+      .string()
+      .min(1)
+      .max(64)
+      .optional()
+      .describe(
+        "Only pools of this sampler profile (`GET /v2/pools`): the same seed gives other tokens with another's.",
+      ),
     sampling: sampling.optional(),
+    kv_hint: z
+      .enum(['reuse', 'cold'])
+      .optional()
+      .describe('`cold`: the engine builds on nothing that it kept of earlier prompts.'),
     on_disconnect: z
       .enum(['continue', 'cancel'])
       .default('continue')
@@ -100,20 +145,19 @@ export const taskRequest = z
     output_mode: z.string().max(64).optional().describe('A hint; unknown values are ignored.'),
     placement: placementWish.optional(),
   })
+  .superRefine(
+    (request, context) => {
+      for (const { field, problem } of inputProblems(request)) {
+        context.addIssue({ code: 'custom', path: [field], message: problem, input: request });
+      }
+    },
+    // Also when fields are wrong by themselves: a client hears of everything at once.
+    { when: ({ value }) => typeof value === 'object' && value !== null },
+  )
   .meta({
     id: 'TaskRequest',
-    examples: [
-      { workload: 'completion', model_ref: 'default', prompt: 'Once upon a time', max_tokens: 64 },
-      {
-        workload: 'completion',
-        model_ref: 'default',
-        prompt: 'List three colours.',
-        max_tokens: 32,
-        priority: 'batch',
-        seed: 7,
-        sampling: { temperature: 0.7, stop: ['\n\n'] },
-      },
-    ],
+    ...inputSchema,
+    examples: Object.values(taskExamples),
   });
 /** A validated request, defaults filled in. */
 export type TaskRequest = z.infer<typeof taskRequest>;

@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../contract/errors.js';
 import type { EngineId } from '../contract/common.js';
-import type { ChatMessage, Sampling } from '../contract/task-request.js';
+import type { ChatMessage } from '../contract/task-input.js';
+import type { Sampling } from '../contract/task-request.js';
 import type { Secret } from '../platform/config/secret.js';
 
 /** Where a replica of a pool is reached, and how patiently. */

@@ -3,8 +3,10 @@ import type { AddressInfo } from 'node:net';
 import { text as bodyOf } from 'node:stream/consumers';
 import { waitUntil, within } from './wait-until.js';
 
-/** One `POST /completion` that reached the engine: the test decides what comes of it. */
+/** One piece of work that reached the engine: the test decides what comes of it. */
 export class ScriptedRun {
+  readonly path: string;
+  /** The prompt of a completion; of other work its first text. */
   readonly prompt: string;
   readonly body: Readonly<Record<string, unknown>>;
   readonly correlationId: string | undefined;
@@ -21,7 +23,8 @@ export class ScriptedRun {
     body: string,
   ) {
     this.body = JSON.parse(body) as Record<string, unknown>;
-    this.prompt = String(this.body['prompt']);
+    this.path = String(request.url);
+    this.prompt = firstText(this.body);
     this.correlationId = request.headers['x-correlation-id']?.toString();
     this.hungUp = new Promise((resolve) => {
       response.on('close', () => {
@@ -58,6 +61,23 @@ export class ScriptedRun {
       this.tokens(1);
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
+  }
+
+  /** Answers at once, in one piece. */
+  answer(value: unknown): void {
+    this.isOver = true;
+    this.response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value));
+  }
+
+  /** Streams the answer of a conversation, whole. */
+  chat(texts: readonly string[]): void {
+    const choice = (delta: object, finish_reason: string | null) => ({ choices: [{ index: 0, delta, finish_reason }] });
+    for (const content of texts) this.raw(frame(choice({ content }, null)));
+    this.raw(frame(choice({}, 'stop')));
+    this.raw(frame({ choices: [], usage: { prompt_tokens: 9, completion_tokens: texts.length } }));
+    this.raw('data: [DONE]\n\n');
+    this.isOver = true;
+    this.response.end();
   }
 
   /** Answers with a status and llama-server's error object. */
@@ -158,7 +178,13 @@ export class ScriptedEngine {
       case 'GET /props':
         json(200, { default_generation_settings: { n_ctx: 8192 }, total_slots: this.slots, build_info: 'b1-scripted' });
         return;
-      case 'POST /completion': {
+      case 'GET /v1/models':
+        json(200, { object: 'list', data: [] });
+        return;
+      case 'POST /completion':
+      case 'POST /v1/chat/completions':
+      case 'POST /v1/embeddings':
+      case 'POST /reranking': {
         const run = new ScriptedRun(response, request, body);
         this.runs.push(run);
         this.onRun(run);
@@ -168,6 +194,12 @@ export class ScriptedEngine {
         json(404, { error: { code: 404, message: 'File Not Found', type: 'not_found_error' } });
     }
   }
+}
+
+function firstText({ prompt, messages, input, query }: Readonly<Record<string, unknown>>): string {
+  const [message] = Array.isArray(messages) ? (messages as { readonly content: string }[]) : [];
+  const [text] = Array.isArray(input) ? (input as string[]) : [];
+  return String(prompt ?? message?.content ?? text ?? query);
 }
 
 function frame(data: object): string {

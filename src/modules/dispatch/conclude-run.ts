@@ -1,10 +1,18 @@
 import type { TaskError } from '../../contract/events.js';
 import type { EngineUsage } from '../../engines/engine-adapter.port.js';
-import { endTemplate, errorTemplate, runningFence, type EventLog } from '../events/index.js';
+import {
+  endTemplate,
+  endWithResult,
+  errorTemplate,
+  runningFence,
+  type EventLog,
+  type TerminalFrame,
+} from '../events/index.js';
 import type { EndTask } from '../tasks/index.js';
 import type { DecodeResult, StopCause } from './decode.js';
 import type { DispatchTelemetry } from './dispatch.telemetry.js';
 import type { HeldSlot } from './held-slot.js';
+import type { KeepResult } from './keep-result.js';
 import type { RunAttempt } from './run-attempt.js';
 import type { RunOutcome } from './run-context.js';
 import { engineLost, outOfTime, workerLost } from './run-errors.js';
@@ -15,6 +23,7 @@ import { untilDone } from './until-done.js';
 export interface ConclusionCollaborators {
   readonly eventLog: Pick<EventLog, 'markStopped'>;
   readonly endTask: EndTask;
+  readonly keepResult: KeepResult;
   readonly measures: RunMeasures;
   readonly telemetry: DispatchTelemetry;
 }
@@ -77,9 +86,16 @@ export class ConcludeRun {
 
   /** False: somebody else ended the task. */
   private async end(attempt: RunAttempt, usage: EngineUsage): Promise<boolean> {
-    if (!(await attempt.writer.flushed())) return false;
-    const { finishReason, ...counts } = usage;
-    return this.close(attempt, endTemplate({ finish_reason: finishReason, kv_warmth: false }, counts), counts);
+    if (!(await attempt.writer.shown())) return false;
+    const { finishReason, result, ...counts } = usage;
+    const end = { finish_reason: finishReason, kv_warmth: false };
+    if (result === undefined) return this.close(attempt, endTemplate(end, counts), counts);
+    const kept = await untilDone(() => this.with_.keepResult.run(result), this.signal);
+    const frame =
+      'json' in kept
+        ? endWithResult(end, counts, kept.json)
+        : endTemplate({ ...end, artifact_id: kept.artifactId }, counts);
+    return this.close(attempt, frame, counts);
   }
 
   private async stopped(attempt: RunAttempt, cause: StopCause): Promise<RunOutcome> {
@@ -105,19 +121,21 @@ export class ConcludeRun {
   /** False: somebody else was first. */
   private async close(
     { view, facts }: RunAttempt,
-    template: string,
+    frame: TerminalFrame,
     usage?: { readonly tokensIn: number; readonly tokensOut: number },
   ): Promise<boolean> {
     const { endTask, telemetry, measures } = this.with_;
     const fence = runningFence(view.claim.attempt);
-    const closing = untilDone(() => endTask.close(view.taskId, template, fence), this.signal);
+    const closing = untilDone(() => endTask.close(view.taskId, frame, fence), this.signal);
     // The engine is done with the task: the slot is given back in the same trip.
     const [outcome] = await Promise.all([closing, this.slot.giveBack(view.lease)]);
     if (outcome.kind !== 'closed') return false;
     telemetry.ended(view, { ...outcome, ...usage }, facts);
     this.settle(view.taskId);
     const { firstTokenMs } = facts;
-    if (firstTokenMs !== null) {
+    // An answer without tokens is measured by how long it took; a completion without them says nothing.
+    const isAnswer = usage !== undefined && (view.claim.request.workload ?? 'completion') !== 'completion';
+    if (firstTokenMs !== null || isAnswer) {
       const { tokensOut, decodeTimeMs } = outcome;
       measures.ended(view, { tokensOut, decodeTimeMs, firstTokenMs });
     }

@@ -1,6 +1,6 @@
 import type { EngineEndpoint, EngineRequest } from '../../engines/engine-adapter.port.js';
 import type { LivePool } from '../pools/index.js';
-import type { RunRequest } from '../tasks/index.js';
+import { workOf, type RunRequest } from '../tasks/index.js';
 
 /** A replica of a pool as adapters reach it. */
 export function endpointOf({ config, apiKey }: LivePool, replicaId: string, url: string): EngineEndpoint {
@@ -26,7 +26,5 @@ export function engineRequestOf(
   request: RunRequest,
   model: string | undefined,
 ): EngineRequest {
-  const { prompt, max_tokens: maxTokens, seed, sampling } = request;
-  const work = { kind: 'completion' as const, input: { prompt }, maxTokens, seed, sampling };
-  return { taskId, correlationId, model, work };
+  return { taskId, correlationId, sessionId: request.session_id, model, work: workOf(request) };
 }

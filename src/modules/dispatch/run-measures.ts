@@ -37,7 +37,7 @@ export class RunMeasures {
   }
 
   /** The task was closed by its run. */
-  ended(run: RunView, sample: { tokensOut: number; decodeTimeMs: number; firstTokenMs: number }): void {
+  ended(run: RunView, sample: { tokensOut: number; decodeTimeMs: number; firstTokenMs: number | null }): void {
     const { priority, expected_tokens: askedTokens } = run.claim.request;
     const { tokensOut, decodeTimeMs: runMs, firstTokenMs } = sample;
     this.perf.recordRun(run.lease.poolId, { priority, tokensOut, askedTokens, runMs, firstTokenMs });

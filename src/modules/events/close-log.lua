@@ -2,6 +2,7 @@
 -- KEYS  1 run record   2 event log
 -- ARGV  1 wanted fence ('*' = whatever is open)   2 now, Unix ms   3 seconds the log stays   4 own hub ('' = none)   5 channel prefix of the hubs
 --       6 task id   7 what follows 'id: <n>\n' in the frame; {out} {in} {decode} {first} stand for tokens out, tokens in, decode ms, first token ms
+--       8 what follows that, as it is: it may be long, and Redis does nothing else while blanks are looked for
 -- Reply {1, id of the terminal event, tokens out, frame, tokens in, decode ms, first token ms or -1, fence before} closed by this call
 --       {0, highest id, tokens out, fence} left as it was: closed before, or another fence
 --       {-1} there is no such log
@@ -25,7 +26,7 @@ end
 local known = { out = tokens, decode = decode, first = first < 0 and 'null' or first }
 known['in'] = tokens_in
 id = id + 1
-local frame = 'id: ' .. id .. '\n' .. string.gsub(ARGV[7], '{(%l+)}', known)
+local frame = 'id: ' .. id .. '\n' .. string.gsub(ARGV[7], '{(%l+)}', known) .. ARGV[8]
 redis.call('HSET', KEYS[1], 'f', 'x')
 redis.call('HDEL', KEYS[1], 'req')
 redis.call('XADD', KEYS[2], id .. '-0', 's', id, 'k', tokens, 'x', '1', 'd', frame)

@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import type { Clock } from '../../platform/clock/clock.js';
 import { LuaScript } from '../../platform/redis/lua-script.js';
 import { closedChannel, eventLogKey, hubChannelPrefix, runRecordKey } from './event-keys.js';
+import type { TerminalFrame } from './frames.js';
 import { chunkOfEntry, LogChunk } from './log-chunk.js';
 
 const openScript = new LuaScript(new URL('./open-log.lua', import.meta.url));
@@ -76,11 +77,21 @@ export class EventLog {
 
   /**
    * Writes the one terminal event.
-   * @param template what follows `id: <n>\n`, see `endTemplate` and `errorTemplate`
+   * @param frame what follows `id: <n>\n`, see `endTemplate` and `errorTemplate`
    * @param fence close only while this fence holds; `*`: whatever is open
    */
-  async close(taskId: string, template: string, fence: Fence = '*'): Promise<CloseOutcome> {
-    const args = [fence, this.clock.now(), this.ttlSeconds, this.ownHubId ?? '', hubChannelPrefix, taskId, template];
+  async close(taskId: string, frame: TerminalFrame, fence: Fence = '*'): Promise<CloseOutcome> {
+    const { template, rest } = typeof frame === 'string' ? { template: frame, rest: '' } : frame;
+    const args = [
+      fence,
+      this.clock.now(),
+      this.ttlSeconds,
+      this.ownHubId ?? '',
+      hubChannelPrefix,
+      taskId,
+      template,
+      rest,
+    ];
     const reply = await closeScript.run(this.redis, [runRecordKey(taskId), eventLogKey(taskId)], args);
     return closeOutcome(taskId, reply);
   }

@@ -28,12 +28,20 @@ export function encodeMetrics(id: number, data: MetricsEvent): { plain: string; 
 
 /** What follows `id: <n>\n` in an `end` frame. Numbers not given here are filled in where the log is closed (close-log.lua). */
 export function endTemplate(
-  end: Pick<EndEvent, 'finish_reason' | 'canceled' | 'kv_warmth'>,
+  end: Pick<EndEvent, 'finish_reason' | 'canceled' | 'kv_warmth' | 'artifact_id'>,
   usage?: { readonly tokensIn: number; readonly tokensOut: number },
 ): string {
   const rest = JSON.stringify(end).slice(1);
   const counts = `"tokens_in":${usage?.tokensIn ?? '{in}'},"tokens_out":${usage?.tokensOut ?? '{out}'}`;
   return `event: end\ndata: {${counts},"decode_time_ms":{decode},"decode_ms":{decode},"first_token_ms":{first},${rest}\n\n`;
+}
+
+/** A terminal frame whose `rest` has no blanks to fill in, and may be long. */
+export type TerminalFrame = string | { readonly template: string; readonly rest: string };
+
+/** What follows `id: <n>\n` in the `end` frame of work that ends in a result. @param json the result, on one line */
+export function endWithResult(...[end, usage, json]: [...Parameters<typeof endTemplate>, string]): TerminalFrame {
+  return { template: endTemplate(end, usage).slice(0, -'}\n\n'.length), rest: `,"result":${json}}\n\n` };
 }
 
 /** What follows `id: <n>\n` in an `error` frame. Braces around a lone word would read as a blank to fill in, so they are escaped. */

@@ -4,7 +4,14 @@ export { EventHub } from './event-hub.js';
 export { closedChannel, eventLogKey, runRecordKey } from './event-keys.js';
 export { EventLog, runningFence, type CloseOutcome } from './event-log.js';
 export type { Follower, FollowerSink } from './follower.js';
-export { encodeFrame, endTemplate, errorTemplate, type EventName } from './frames.js';
+export {
+  encodeFrame,
+  endTemplate,
+  endWithResult,
+  errorTemplate,
+  type EventName,
+  type TerminalFrame,
+} from './frames.js';
 export { LogAppender } from './log-appender.js';
 export { LogChunk } from './log-chunk.js';
 export { RunLogWriter, type RunLogStart, type RunLogWatcher } from './run-log-writer.js';

@@ -97,6 +97,20 @@ describe('writing the events of a run', () => {
 });
 
 describe('waiting for what was written', () => {
+  it('is shown once nothing is held back, also where nothing was written', async () => {
+    const { writer } = setUp({ hold: true });
+    const heard: string[] = [];
+    const shown = writer.shown().finally(() => heard.push('shown'));
+    await new Promise(setImmediate);
+    expect(heard).toEqual([]);
+    writer.release();
+    expect(await shown).toBe(true);
+    const dropped = setUp({ hold: true }).writer;
+    const never = dropped.shown();
+    dropped.abandon();
+    expect(await never).toBe(false);
+  });
+
   it('lasts until Redis has all of it', async () => {
     const { appender, writer } = setUp();
     expect(await writer.flushed()).toBe(true);

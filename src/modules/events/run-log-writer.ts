@@ -42,7 +42,8 @@ export class RunLogWriter implements ChunkSource {
   private isFencedOff = false;
   private isPaused = false;
   private inFlight = false;
-  private drained: (() => void)[] = [];
+  private readonly drained: (() => void)[] = [];
+  private readonly released: (() => void)[] = [];
 
   constructor(
     private readonly appender: Pick<LogAppender, 'enqueue'>,
@@ -91,6 +92,7 @@ export class RunLogWriter implements ChunkSource {
   release(): void {
     this.isHeld = false;
     this.queue();
+    settleAll(this.released);
   }
 
   /** Drops what was not sent; nothing goes out after this. */
@@ -98,13 +100,20 @@ export class RunLogWriter implements ChunkSource {
     this.isFencedOff = true;
     this.plain = '';
     this.verbose = null;
-    this.settleDrained();
+    settleAll(this.drained);
+    settleAll(this.released);
   }
 
   /** Resolves once everything appended so far lies in Redis: true. False when it never will. */
   async flushed(): Promise<boolean> {
     if (!this.isIdle()) await new Promise<void>((resolve) => this.drained.push(resolve));
     return !this.isFencedOff;
+  }
+
+  /** The same once nothing is held back any more: the end of a task that made no tokens waits for its row like that of any other. */
+  async shown(): Promise<boolean> {
+    if (this.isHeld && !this.isFencedOff) await new Promise<void>((resolve) => this.released.push(resolve));
+    return this.flushed();
   }
 
   take(): PendingChunk | null {
@@ -138,7 +147,7 @@ export class RunLogWriter implements ChunkSource {
       this.isPaused = false;
       this.watcher.onResume();
     }
-    if (this.isIdle()) this.settleDrained();
+    if (this.isIdle()) settleAll(this.drained);
     else this.queue();
   }
 
@@ -165,10 +174,8 @@ export class RunLogWriter implements ChunkSource {
   private isIdle(): boolean {
     return this.isFencedOff || (this.plain === '' && !this.inFlight);
   }
+}
 
-  private settleDrained(): void {
-    const waiting = this.drained;
-    this.drained = [];
-    for (const resolve of waiting) resolve();
-  }
+function settleAll(waiting: (() => void)[]): void {
+  for (const resolve of waiting.splice(0)) resolve();
 }

@@ -52,10 +52,11 @@ export interface PoolPerf {
 export interface RunSample {
   readonly priority: Priority;
   readonly tokensOut: number;
-  /** Tokens it was expected to make when it was accepted. */
+  /** Tokens it was expected to make (or read, where it makes none) when it was accepted. */
   readonly askedTokens: number;
   readonly runMs: number;
-  readonly firstTokenMs: number;
+  /** Null: it made no tokens; then `askedTokens` are those that it read. */
+  readonly firstTokenMs: number | null;
 }
 
 /** A task that has started. */
@@ -95,22 +96,23 @@ const calibrationStep = 0.03;
 /** Beyond it a wait says that something stood still, not how long waits are. */
 const widest = 4;
 
-/** Milliseconds that a task holds its slot when it is expected to make so many tokens; null before anything was measured. */
+/** Milliseconds that a task holds its slot when it is expected to make (or read, where it makes none) so many tokens; null before anything was measured. */
 export function expectedRunMs(perf: PoolPerf, tokens: number): number | null {
-  if (perf.firstTokenMs === null || perf.asked.mean <= 0) return null;
-  return perf.firstTokenMs + (perf.decodeMs.mean / perf.asked.mean) * tokens;
+  if (perf.asked.mean <= 0) return null;
+  return (perf.firstTokenMs ?? 0) + (perf.decodeMs.mean / perf.asked.mean) * tokens;
 }
 
 /** Counts a finished task in. */
 export function withRun(perf: PoolPerf, run: RunSample): PoolPerf {
-  const decodeMs = Math.max(0, run.runMs - run.firstTokenMs);
+  const { firstTokenMs } = run;
+  const decodeMs = Math.max(0, run.runMs - (firstTokenMs ?? 0));
   const speed = run.tokensOut > 1 && decodeMs > 0 ? ((run.tokensOut - 1) / decodeMs) * 1000 : null;
   const expectedMs = expectedRunMs(perf, run.askedTokens);
   return {
     ...perf,
     tokensPerS: blend(perf.tokensPerS, speed, perf.runMs.count),
-    firstTokenMs: blend(perf.firstTokenMs, run.firstTokenMs, perf.runMs.count),
-    taskTokens: blend(perf.taskTokens, run.tokensOut, perf.runMs.count),
+    firstTokenMs: blend(perf.firstTokenMs, firstTokenMs, perf.runMs.count),
+    taskTokens: blend(perf.taskTokens, firstTokenMs === null ? null : run.tokensOut, perf.runMs.count),
     asked: withSample(perf.asked, Math.max(1, run.askedTokens)),
     decodeMs: withSample(perf.decodeMs, decodeMs),
     runMs: withSample(perf.runMs, run.runMs),

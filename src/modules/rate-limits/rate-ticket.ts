@@ -21,12 +21,12 @@ export class RateTicket {
     if (verdict.kind !== 'taken') throw tooMany(policy, verdict);
   }
 
-  /** The same for the tokens of a task; INVALID_PARAMS when a minute's quota could not hold them. */
-  async takeTokens(tokens: number): Promise<void> {
+  /** The same for the tokens of a task; INVALID_PARAMS, naming `field`, when a minute's quota could not hold them. */
+  async takeTokens(tokens: number, field: string): Promise<void> {
     const policy = this.limits.policy('tokens');
     if (policy === null) return;
     const verdict = await this.take(policy, tokens);
-    if (verdict.kind === 'too large') throw tooLarge(policy, tokens);
+    if (verdict.kind === 'too large') throw tooLarge(policy, tokens, field);
     if (verdict.kind === 'refused') throw tooMany(policy, verdict);
   }
 
@@ -69,7 +69,7 @@ function tooMany({ name, quota, windowMs }: RatePolicy, verdict: RateVerdict): A
   });
 }
 
-function tooLarge({ quota }: RatePolicy, tokens: number): AppError {
-  const problem = `with the prompt this counts ${tokens} tokens, and a client of this server may use ${quota} a minute`;
-  return invalidParams([{ field: 'max_tokens', problem }]);
+function tooLarge({ quota }: RatePolicy, tokens: number, field: string): AppError {
+  const problem = `with all of its input the task counts ${tokens} tokens, and a client of this server may use ${quota} a minute`;
+  return invalidParams([{ field, problem }]);
 }

@@ -1,6 +1,6 @@
 import type { TaskError } from '../../contract/events.js';
 import type { Clock } from '../../platform/clock/clock.js';
-import type { CloseOutcome, EventHub, EventLog } from '../events/index.js';
+import type { CloseOutcome, EventHub, EventLog, TerminalFrame } from '../events/index.js';
 import { errorTemplate } from '../events/index.js';
 import type { Sessions } from '../sessions/index.js';
 import type { KeepTranscript } from './keep-transcript.js';
@@ -33,10 +33,10 @@ export class EndTask {
 
   /**
    * Closes the log with a terminal event, unless it is closed or the fence is another's.
-   * @param template what follows the id line of the frame, see `endTemplate` and `errorTemplate`
+   * @param frame what follows its id line, see `endTemplate` and `errorTemplate`
    */
-  async close(taskId: string, template: string, fence = '*'): Promise<CloseOutcome> {
-    const outcome = await this.with_.log.close(taskId, template, fence);
+  async close(taskId: string, frame: TerminalFrame, fence = '*'): Promise<CloseOutcome> {
+    const outcome = await this.with_.log.close(taskId, frame, fence);
     if (outcome.kind !== 'closed') return outcome;
     this.with_.hub?.deliver([outcome.chunk]);
     if (outcome.fenceBefore.startsWith('r') && fence === '*') await this.with_.log.announceClosed(taskId);

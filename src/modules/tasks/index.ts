@@ -17,6 +17,7 @@ export { StreamTask } from './stream-task.js';
 export { SubmitTask } from './submit-task.js';
 export { DeadlineGate } from './deadline-gate.js';
 export { expectedTokens, type OpenTask, type RunRequest } from './task-record.js';
+export { workOf } from './task-work.js';
 export { TaskReadsRepository } from './task-reads.repository.js';
 export { TasksModule, type TaskUseCases } from './tasks.module.js';
 export { TasksRepository } from './tasks.repository.js';

@@ -6,6 +6,7 @@ import { decide, type Decision, type PlacementRequest } from '../placement/index
 import type { LivePool, PoolRegistry } from '../pools/index.js';
 import { poolSnapshot } from './pool-snapshot.js';
 import { expectedTokens } from './task-record.js';
+import { isStrict, workOf } from './task-work.js';
 
 /** Asks placement where a request should run, on what is known of the pools now. */
 export class PlaceTask {
@@ -24,14 +25,15 @@ export class PlaceTask {
 }
 
 function placementRequest(request: TaskRequest): PlacementRequest {
-  const { prompt, max_tokens: maxTokens, seed, sampling } = request;
-  const work = { kind: 'completion' as const, input: { prompt }, maxTokens, seed, sampling };
+  const { ctx = 0, max_tokens: maxTokens = 0 } = request;
+  const needs = requiredFeatures(workOf(request), isStrict(request));
   return {
     modelRef: request.model_ref,
     engine: request.engine,
-    needs: requiredFeatures(work).map((feature) => ({ feature, field: fieldOf(feature) })),
-    ctxNeeded: Math.max(request.ctx ?? 0, maxTokens + 1),
-    ctxField: (request.ctx ?? 0) > maxTokens ? 'ctx' : 'max_tokens',
+    needs: needs.map((feature) => ({ feature, field: fieldOf(feature) })),
+    samplerProfile: request.sampler_profile_version,
+    ctxNeeded: Math.max(ctx, maxTokens + 1),
+    ctxField: ctx > maxTokens ? 'ctx' : 'max_tokens',
     affinity: null,
     wish: request.placement,
   };

@@ -20,6 +20,7 @@ export function poolSnapshot(pool: LivePool, depth: LineDepth, task: ExpectedTas
     id: config.id,
     engine: config.engine.id,
     features: engineCapabilities[config.engine.id].features,
+    samplerProfile: config.sampler_profile_version,
     modelNames: [config.model.ref, ...config.aliases],
     ready: pool.ready,
     unreadyReason: unreadyReason(pool),

@@ -1,12 +1,11 @@
-import type { TaskRequest } from '../../contract/task-request.js';
 import type { AdmissionGate, Draft } from './draft.js';
-
-const bytesPerToken = 4;
+import { inputTokensAbout } from './input-tokens.js';
+import { sizeField, workOf, type WorkFields } from './task-work.js';
 
 /** Takes a task's tokens from the caller's quota of a minute; passes where none is configured. Repeats have passed before. */
 export class RateGate implements AdmissionGate {
   async enter({ request, context }: Draft): Promise<void> {
-    await context.rate?.takeTokens(ratedTokens(request));
+    await context.rate?.takeTokens(ratedTokens(request), sizeField(request));
   }
 
   async leave({ request, context }: Draft): Promise<void> {
@@ -15,9 +14,9 @@ export class RateGate implements AdmissionGate {
 }
 
 /**
- * What a task counts against tokens_per_min: all it may generate, and its prompt at four bytes a token (the usual rule of thumb for English;
- * a tokenizer can't be asked before a pool is chosen). Never settled afterwards, so that a client can foretell it.
+ * What a task counts against tokens_per_min: all it may generate, and its input at four bytes a token (a tokenizer can't be asked before a
+ * pool is chosen); the query of a rerank task with each document. Never settled afterwards, so that a client can foretell it.
  */
-export function ratedTokens({ prompt, max_tokens: maxTokens }: Pick<TaskRequest, 'prompt' | 'max_tokens'>): number {
-  return Math.ceil(Buffer.byteLength(prompt, 'utf8') / bytesPerToken) + maxTokens;
+export function ratedTokens(request: WorkFields): number {
+  return inputTokensAbout(workOf(request)) + (request.max_tokens ?? 0);
 }

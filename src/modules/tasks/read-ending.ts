@@ -2,6 +2,9 @@ import { endEvent, taskError, type TaskError } from '../../contract/events.js';
 import type { LogChunk } from '../events/index.js';
 import type { TaskEnding } from './task-record.js';
 
+/** The result is in the log, as it was sent; nobody needs it here. */
+const ending = endEvent.omit({ result: true });
+
 /** How a task ended, read from its closed log; null when the log is still open. Throws when the terminal frame is not one of ours. */
 export function readEnding(taskId: string, chunks: readonly LogChunk[], endedMs: number): TaskEnding | null {
   const last = chunks.at(-1);
@@ -10,7 +13,7 @@ export function readEnding(taskId: string, chunks: readonly LogChunk[], endedMs:
   const event = /^event: (\w+)$/m.exec(frame)?.[1];
   const data: unknown = JSON.parse(/^data: (.*)$/m.exec(frame)?.[1] ?? 'null');
   if (event === 'end') {
-    const end = endEvent.parse(data);
+    const end = ending.parse(data);
     return {
       taskId,
       state: end.finish_reason === 'canceled' ? 'canceled' : 'completed',

@@ -2,10 +2,9 @@ import { AppError, invalidParams } from '../../platform/errors/app-error.js';
 import { estimateRun } from '../admission/index.js';
 import { costOf, nanoPerUnit, tokenPrice, type Reservation, type Sessions, type TurnWish } from '../sessions/index.js';
 import type { AdmissionGate, Draft } from './draft.js';
+import { inputTokensAtMost } from './input-tokens.js';
 import { expectedTokens } from './task-record.js';
-
-/** Tokens that engines put around a prompt: begin, end, a leading space. */
-const frameTokens = 4;
+import { sizeField, workOf } from './task-work.js';
 
 /** Lets a task into its session: a turn, and of the budgets what it may use at the most. Passes tasks without a session. */
 export class SessionGate implements AdmissionGate {
@@ -28,18 +27,22 @@ export class SessionGate implements AdmissionGate {
     if (admitted !== null) await this.sessions.withdraw(draft.taskId, admitted.turn).catch(() => undefined);
   }
 
-  private refusal(refused: Extract<Reservation, { kind: 'refused' }>, { pool }: Draft, wish: TurnWish): AppError {
+  private refusal(
+    refused: Extract<Reservation, { kind: 'refused' }>,
+    { request, pool }: Draft,
+    wish: TurnWish,
+  ): AppError {
     if (refused.over === 'turns') {
       const problem = `the session has had its ${this.sessions.limits.maxTurns} turns, the most one may have`;
       return invalidParams([{ field: 'session_id', problem }], `session_id: ${problem}. Begin another session.`);
     }
     const [left, needed] = {
-      tokens: [`${refused.left.tokens ?? 0} tokens`, `${wish.most.tokens}, its prompt counted at a token a byte`],
+      tokens: [`${refused.left.tokens ?? 0} tokens`, `${wish.most.tokens}, its input counted at a token a byte`],
       time: [`${refused.left.timeMs ?? 0} ms of engine time`, `${Math.ceil(wish.leastTimeMs)} ms at least`],
       cost: [`${(refused.left.costNano ?? 0) / nanoPerUnit} of cost`, `${wish.most.costNano / nanoPerUnit}`],
     }[refused.over];
     const message = `The session may still use ${left}, and the task could need ${needed}. Ask for less, wait for the open tasks of the session to end, or begin another.`;
-    const field = refused.over === 'time' ? 'session_id' : 'max_tokens';
+    const field = refused.over === 'time' ? 'session_id' : sizeField(request);
     return new AppError('BUDGET_EXHAUSTED', message, {
       engine: pool.config.engine.id,
       poolId: pool.config.id,
@@ -49,8 +52,8 @@ export class SessionGate implements AdmissionGate {
 }
 
 function wishOf({ taskId, request, pool }: Draft): TurnWish {
-  const { max_tokens: maxTokens, prompt, deadline_ms: deadlineMs } = request;
-  const asked = promptTokensAtMost(prompt, pool.ctxMax);
+  const { max_tokens: maxTokens = 0, deadline_ms: deadlineMs } = request;
+  const asked = inputTokensAtMost(workOf(request), pool.ctxMax);
   const timeMs = Math.min(pool.config.timeouts.wall_ms, deadlineMs ?? Number.POSITIVE_INFINITY);
   const tokens = asked + maxTokens;
   return {
@@ -58,12 +61,4 @@ function wishOf({ taskId, request, pool }: Draft): TurnWish {
     most: { tokens, timeMs, costNano: costOf(tokenPrice(pool.config.price), asked, maxTokens) },
     leastTimeMs: Math.min(timeMs, estimateRun(pool.perf, expectedTokens(request))?.medianMs ?? 1),
   };
-}
-
-/**
- * No vocabulary makes more tokens of a text than it has bytes, and an engine refuses what is longer than its context. Whoever guesses less
- * overspends: how many there are is known once the engine has read the prompt. @param ctxMax tokens; null while unknown
- */
-export function promptTokensAtMost(prompt: string, ctxMax: number | null): number {
-  return Math.min(Buffer.byteLength(prompt, 'utf8') + frameTokens, ctxMax ?? Number.POSITIVE_INFINITY);
 }

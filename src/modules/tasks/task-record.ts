@@ -3,6 +3,8 @@ import type { TaskError } from '../../contract/events.js';
 import type { Admission, PlacementRecord, TaskState } from '../../contract/task-response.js';
 import type { TaskRequest } from '../../contract/task-request.js';
 import type { Turn } from '../sessions/index.js';
+import { inputTokensAbout } from './input-tokens.js';
+import { workFieldsOf, workOf, type WorkFields } from './task-work.js';
 
 /** A task as it is accepted. */
 export interface NewTask {
@@ -74,17 +76,14 @@ export interface OpenTask {
 }
 
 /** What a worker needs to run a task; lies in the run record while the task is open. */
-export interface RunRequest {
+export interface RunRequest extends WorkFields {
   readonly correlation_id: string;
-  readonly prompt: string;
-  readonly max_tokens: number;
-  readonly seed?: number | undefined;
-  readonly sampling?: TaskRequest['sampling'];
+  readonly session_id?: string | undefined;
   readonly priority: Priority;
   readonly deadline_ms: number | null;
   /** The longest its session lets it run; null: no limit. */
   readonly session_time_ms: number | null;
-  /** Output tokens counted with when estimating. */
+  /** Tokens counted with when estimating: see `expectedTokens`. */
   readonly expected_tokens: number;
   /** Null: it did not wait, or was told nothing that was measured. */
   readonly told: ToldStart | null;
@@ -99,11 +98,9 @@ export function runRequestOf({
   turn,
 }: Pick<OpenTask, 'correlationId' | 'request' | 'deadlineMs' | 'told' | 'turn'>): RunRequest {
   return {
+    ...workFieldsOf(request),
     correlation_id: correlationId,
-    prompt: request.prompt,
-    max_tokens: request.max_tokens,
-    seed: request.seed,
-    sampling: request.sampling,
+    session_id: request.session_id,
     priority: request.priority,
     deadline_ms: deadlineMs,
     session_time_ms: turn?.time_ms ?? null,
@@ -112,7 +109,12 @@ export function runRequestOf({
   };
 }
 
-/** Output tokens to count with when estimating: the client's guess, else what it allows. */
+/**
+ * Tokens to count with when estimating how long a task will run: what it may generate, or the client's guess of it; of work that generates
+ * nothing, about what it reads. A pool has one model and does one of the two: what is measured there is measured in the same.
+ */
 export function expectedTokens(request: TaskRequest): number {
-  return Math.min(request.expected_tokens ?? request.max_tokens, request.max_tokens);
+  const { max_tokens: maxTokens, expected_tokens: guess } = request;
+  if (maxTokens === undefined) return Math.max(1, inputTokensAbout(workOf(request)));
+  return Math.min(guess ?? maxTokens, maxTokens);
 }

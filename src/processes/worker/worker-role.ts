@@ -2,10 +2,8 @@ import { AdapterHost } from '../../engines/adapter-host/adapter-host.js';
 import { createEngineAgent } from '../../engines/http/stream-request.js';
 import { LlamacppAdapter } from '../../engines/llamacpp/llamacpp.adapter.js';
 import { OpenAiAdapter } from '../../engines/openai/openai.adapter.js';
-import { TgiAdapter } from '../../engines/tgi/tgi.adapter.js';
-import { VllmAdapter } from '../../engines/vllm/vllm.adapter.js';
 import type { EngineAdapter, EngineAdapters } from '../../engines/engine-adapter.port.js';
-import { ClaimTask, Dispatcher, DispatchTelemetry, RunMeasures } from '../../modules/dispatch/index.js';
+import { ClaimTask, Dispatcher, DispatchTelemetry, KeepResult, RunMeasures } from '../../modules/dispatch/index.js';
 import { LogAppender, type EventHub } from '../../modules/events/index.js';
 import type { EndTask, StartNow } from '../../modules/tasks/index.js';
 import type { Ground } from '../ground/ground.js';
@@ -25,12 +23,7 @@ export interface WorkerRole {
 /** The adapters of this build, by engine. */
 export function createAdapters(): { readonly adapters: EngineAdapters; readonly close: () => Promise<void> } {
   const agent = createEngineAgent();
-  const all: EngineAdapter[] = [
-    new LlamacppAdapter(agent),
-    new VllmAdapter(agent),
-    new TgiAdapter(agent),
-    new OpenAiAdapter(agent),
-  ];
+  const all: EngineAdapter[] = [new LlamacppAdapter(agent), new OpenAiAdapter(agent)];
   return { adapters: new Map(all.map((adapter) => [adapter.engine, adapter])), close: () => agent.destroy() };
 }
 
@@ -48,7 +41,20 @@ export function createWorkerRole(ground: Ground, endTask: EndTask, hub: EventHub
   const dispatcher = new Dispatcher(
     queues,
     { commands: redis.commands, subscriber: redis.subscriber, blocking: () => redis.blocking() },
-    { pools, claim, leases, measures, appender, tasks, endTask, engines, telemetry, clock, eventLog: ground.eventLog },
+    {
+      pools,
+      claim,
+      leases,
+      measures,
+      appender,
+      tasks,
+      endTask,
+      keepResult: new KeepResult(ground.artifacts.keepArtifact),
+      engines,
+      telemetry,
+      clock,
+      eventLog: ground.eventLog,
+    },
     {
       processId,
       lockMs: config.worker.lock_ms,

@@ -63,20 +63,29 @@ function operation(route: RouteContract, components: Components): JsonObject {
     ...(route.description === undefined ? {} : { description: route.description }),
     ...(route.isOpen === true ? { security: [] } : {}),
     ...(parameters.length === 0 ? {} : { parameters }),
-    ...(route.body === undefined ? {} : { requestBody: requestBody(route.body, components) }),
+    ...(route.body === undefined ? {} : { requestBody: requestBody(route.body, route.bodyExamples, components) }),
     responses: { ...answers(route.answers, components), ...refusals(route, components) },
   };
 }
 
-function requestBody(schema: NonNullable<RouteContract['body']>, components: Components): JsonObject {
-  const examples = schema.meta()?.examples;
-  const [first] = Array.isArray(examples) ? (examples as unknown[]) : [];
+function requestBody(
+  schema: NonNullable<RouteContract['body']>,
+  named: RouteContract['bodyExamples'],
+  components: Components,
+): JsonObject {
   return {
     required: true,
-    content: {
-      'application/json': { schema: components.use(schema), ...(first === undefined ? {} : { example: first }) },
-    },
+    content: { 'application/json': { schema: components.use(schema), ...bodyExamples(schema, named) } },
   };
+}
+
+function bodyExamples(schema: NonNullable<RouteContract['body']>, named: RouteContract['bodyExamples']): JsonObject {
+  if (named !== undefined) {
+    return { examples: Object.fromEntries(Object.entries(named).map(([name, value]) => [name, { value }])) };
+  }
+  const examples = schema.meta()?.examples;
+  const [first] = Array.isArray(examples) ? (examples as unknown[]) : [];
+  return first === undefined ? {} : { example: first };
 }
 
 function parametersOf(schema: RouteContract['query'], place: 'path' | 'query' | 'header', components: Components): JsonObject[] {
