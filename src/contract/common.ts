@@ -11,7 +11,7 @@ export const poolIdText = z
   );
 
 export const engineId = z
-  .enum(['llamacpp', 'openai'])
+  .enum(['llamacpp', 'vllm', 'tgi', 'openai'])
   .meta({ id: 'EngineId', description: 'The program that decodes; `openai` is any server of its API.' });
 export type EngineId = z.infer<typeof engineId>;
 

@@ -5,3 +5,8 @@
 export function apiPath(baseUrl: string, path: string): string {
   return /\/v\d+$/.test(new URL(baseUrl).pathname) ? path : `/v1${path}`;
 }
+
+/** Where a server keeps what is not of OpenAI's API: its base URL without the version. */
+export function serverRoot(baseUrl: string): string {
+  return baseUrl.replace(/\/v\d+$/, '');
+}

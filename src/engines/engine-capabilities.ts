@@ -48,6 +48,34 @@ export const engineCapabilities: Readonly<Record<EngineId, EngineCapabilities>> 
     ]),
     continuesPrompts: true,
   },
+  // A seed holds for one batch and one version only by its own words, so `strict` is not promised.
+  vllm: {
+    features: new Set([
+      ...completion('prompt', ['seed', ...allSampling]),
+      ...completion('messages', ['seed', ...allSampling]),
+      'embedding',
+      'rerank',
+    ]),
+    continuesPrompts: true,
+  },
+  // No `min_p`, no grammars of this kind. Its presence penalty is a repetition penalty in disguise, so it is not promised.
+  tgi: {
+    features: new Set([
+      ...completion('prompt', [
+        'seed',
+        'temperature',
+        'top_p',
+        'top_k',
+        'repeat_penalty',
+        'frequency_penalty',
+        'stop',
+        'json_schema',
+      ]),
+      ...completion('messages', ['seed', 'temperature', 'top_p', 'frequency_penalty', 'stop', 'json_schema']),
+      'embedding',
+    ]),
+    continuesPrompts: true,
+  },
   // What the reference documents and nothing else. Its seed is best effort by its own words, so `strict` is not promised.
   openai: {
     features: new Set([

@@ -2,10 +2,19 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AnswerDialect } from './dialect.js';
 import { llamacppEmbedding, llamacppRerank } from './dialects/llamacpp.js';
 import { openAiEmbedding } from './dialects/openai.js';
+import { tgiEmbedding } from './dialects/tgi.js';
+import { vllmEmbedding, vllmRerank } from './dialects/vllm.js';
 import { FakeServer } from './fake-server.js';
 import { Bench, cutAt, endpointAt, requestOf } from './run-adapter.js';
 
-const dialects: readonly AnswerDialect[] = [llamacppEmbedding, llamacppRerank, openAiEmbedding];
+const dialects: readonly AnswerDialect[] = [
+  llamacppEmbedding,
+  llamacppRerank,
+  openAiEmbedding,
+  vllmEmbedding,
+  vllmRerank,
+  tgiEmbedding,
+];
 
 describe.each(dialects)('$name', (dialect) => {
   let server: FakeServer;

@@ -24,6 +24,8 @@ export interface Asked {
 export class FakeServer {
   /** What it was asked since the last `answers`. */
   asked: Asked[] = [];
+  /** Answered to any request for a path that ends so, beside what `answers` says, and not counted as asked. */
+  documents: Readonly<Record<string, unknown>> = {};
   private answer: Answer = {};
   private hungUp: Promise<void> = Promise.resolve();
   private sent: Promise<void> = Promise.resolve();
@@ -38,6 +40,7 @@ export class FakeServer {
         .catch(() => '')
         .then((body) => {
           const { method = '', url = '', headers } = request;
+          if (fake.sendDocument(url, response)) return;
           fake.asked.push({ method, path: url, headers, body });
           fake.send(response);
         });
@@ -70,6 +73,15 @@ export class FakeServer {
     const closed = new Promise((resolve) => this.server.close(resolve));
     this.server.closeAllConnections();
     await closed;
+  }
+
+  private sendDocument(path: string, response: ServerResponse): boolean {
+    const found = Object.entries(this.documents).find(([end]) => path.endsWith(end));
+    if (found === undefined) return false;
+    const [, document] = found;
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.end(typeof document === 'string' ? document : JSON.stringify(document));
+    return true;
   }
 
   private send(response: ServerResponse): void {

@@ -6,10 +6,21 @@ import { Secret } from '../../src/platform/config/secret.js';
 import type { Option, StreamDialect, Told } from './dialect.js';
 import { llamacppChat, llamacppCompletion } from './dialects/llamacpp.js';
 import { openAiChat, openAiCompletion } from './dialects/openai.js';
+import { tgiChat, tgiGenerate } from './dialects/tgi.js';
+import { vllmChat, vllmCompletion } from './dialects/vllm.js';
 import { FakeServer } from './fake-server.js';
 import { Bench, completionOf, cutAt, endpointAt, requestOf } from './run-adapter.js';
 
-const dialects: readonly StreamDialect[] = [llamacppCompletion, llamacppChat, openAiCompletion, openAiChat];
+const dialects: readonly StreamDialect[] = [
+  llamacppCompletion,
+  llamacppChat,
+  openAiCompletion,
+  openAiChat,
+  vllmCompletion,
+  vllmChat,
+  tgiGenerate,
+  tgiChat,
+];
 
 const told: Told = {
   texts: ['Hello', ' wörld', ' 🌍👩‍🚀', ' "quoted" \\ \n', ' data: x', '}', ' end'],
@@ -80,7 +91,7 @@ describe.each(dialects)('$name', (dialect) => {
 
     it('may be split at any byte, also inside a character', async () => {
       const bytes = Buffer.from(text);
-      for (let at = 1; at < bytes.length; at += 3) expect(await heard(cutAt(bytes, [at]))).toEqual(all);
+      for (let at = 1; at < bytes.length; at += 7) expect(await heard(cutAt(bytes, [at]))).toEqual(all);
       expect(await heard([...bytes].map((byte) => Buffer.of(byte)))).toEqual(all);
       const places = fc.array(fc.nat({ max: bytes.length }), { maxLength: 40 });
       await fc.assert(
@@ -184,7 +195,10 @@ describe.each(dialects)('$name', (dialect) => {
       ]);
       server.answers({ pieces: [dialect.errorEvent(400, 'the prompt is too long')] });
       expect((await run()).errors).toMatchObject([
-        { code: 'INVALID_PARAMS', message: 'The engine refused the request: the prompt is too long' },
+        {
+          code: 'INVALID_PARAMS',
+          message: expect.stringMatching(/^The engine refused the request: .*the prompt is too long$/) as string,
+        },
       ]);
     });
   });

@@ -46,7 +46,7 @@ describe('an error answer of an engine', () => {
     expect(refusalOf(401, body('Incorrect API key provided: sk-very-secret.'), locked).message).toBe(
       "The engine of replica r0 can't take the task: Incorrect API key provided: [redacted].",
     );
-    expect(streamErrorOf({ message: 'sk-very-secret' }, locked).message).toBe('[redacted]');
+    expect(streamErrorOf({ message: 'sk-very-secret' }, locked, true).message).toBe('[redacted]');
   });
 
   it('is told by its status when it says nothing readable', () => {
@@ -56,17 +56,18 @@ describe('an error answer of an engine', () => {
 
   it('is cut to a length that fits an event', () => {
     expect(refusalOf(400, body('x'.repeat(10_000)), endpoint).message.length).toBeLessThan(600);
-    expect(streamErrorOf({ message: 'x'.repeat(10_000) }, endpoint).message).toHaveLength(500);
+    expect(streamErrorOf({ message: 'x'.repeat(10_000) }, endpoint, true).message).toHaveLength(500);
   });
 });
 
 describe('an error inside a stream', () => {
-  it('has come after the engine began', () => {
-    expect(streamErrorOf({ code: 500, message: 'm' }, endpoint)).toMatchObject({
+  it('costs the run only what had come before', () => {
+    expect(streamErrorOf({ code: 500, message: 'm' }, endpoint, false).afterFirstByte).toBe(false);
+    expect(streamErrorOf({ code: 500, message: 'm' }, endpoint, true)).toMatchObject({
       code: 'WORKER_RESET',
       afterFirstByte: true,
     });
-    expect(streamErrorOf({ code: 400, message: 'm' }, endpoint)).toMatchObject({
+    expect(streamErrorOf({ code: 400, message: 'm' }, endpoint, true)).toMatchObject({
       code: 'INVALID_PARAMS',
       afterFirstByte: true,
     });
@@ -74,6 +75,6 @@ describe('an error inside a stream', () => {
 
   it('is readable whatever its shape', () => {
     for (const odd of [null, '', 5, {}, { message: 5 }])
-      expect(streamErrorOf(odd, endpoint).message).toBe('the engine reported an error');
+      expect(streamErrorOf(odd, endpoint, true).message).toBe('the engine reported an error');
   });
 });

@@ -2,8 +2,9 @@ import { EngineError, type EngineEndpoint } from '../engine-adapter.port.js';
 
 const longestMessage = 500;
 
-/** Statuses below 500 that blame the server or its configuration, not the request: no key or a wrong one, too slow, too early, too busy. */
-const notTheRequest: readonly number[] = [401, 403, 407, 408, 425, 429];
+/** Statuses below 500 that blame the server or its configuration, not the request: no key or a wrong one, too slow, too early, too busy; 424 is
+ * how TGI says that generating failed. */
+const notTheRequest: readonly number[] = [401, 403, 407, 408, 424, 425, 429];
 
 /** Asked for something the engine was not started for: the same everywhere in the pool. */
 const notImplemented = 501;
@@ -22,22 +23,36 @@ export function refusalOf(status: number, body: string, endpoint: EngineEndpoint
   );
 }
 
-/** The error that an engine reports inside a stream that had begun: an object or a text. */
-export function streamErrorOf(error: unknown, endpoint: EngineEndpoint): EngineError {
+/** Types of errors that blame the request: of OpenAI, vLLM and TGI. */
+const blamingTypes: readonly unknown[] = [
+  'invalid_request_error',
+  'BadRequestError',
+  'validation',
+  'template_error',
+  'missing_template_variable',
+];
+
+/**
+ * The error that an engine reports inside a stream: an object or a text.
+ * @param hasBegun whether a token came before; until then another replica may do better
+ */
+export function streamErrorOf(error: unknown, endpoint: EngineEndpoint, hasBegun: boolean): EngineError {
   const text = hideKey(messageIn({ error }) ?? 'the engine reported an error', endpoint);
   const isOurs = blamesRequest(error);
   return new EngineError(
     isOurs ? 'INVALID_PARAMS' : 'WORKER_RESET',
     isOurs ? `The engine refused the request: ${text}` : text,
-    { afterFirstByte: true },
+    { afterFirstByte: hasBegun },
   );
 }
 
 function blamesRequest(error: unknown): boolean {
   if (typeof error !== 'object' || error === null) return false;
-  const { code, type } = error as { code?: unknown; type?: unknown };
+  const { code, type, message } = error as { code?: unknown; type?: unknown; message?: unknown };
   if (typeof code === 'number') return code >= 400 && code < 500 && !notTheRequest.includes(code);
-  return type === 'invalid_request_error' || type === 'BadRequestError';
+  // All that TGI's Messages API tells of it.
+  if (typeof message === 'string' && message.startsWith('Input validation error')) return true;
+  return blamingTypes.includes(type);
 }
 
 function messageIn(answer: unknown): string | null {

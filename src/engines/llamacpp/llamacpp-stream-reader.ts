@@ -73,7 +73,7 @@ export class LlamacppStreamReader implements StreamReader {
 
   private tell(frame: Frame): void {
     if (frame.error !== undefined) {
-      this.fail(streamErrorOf(frame.error, this.endpoint));
+      this.fail(streamErrorOf(frame.error, this.endpoint, this.sawToken));
       return;
     }
     if (!this.saidPrompt && typeof frame.tokens_evaluated === 'number') {

@@ -12,7 +12,7 @@ import { answerWork, refuseUnsupported, streamWork, traceHeaders } from '../http
 import { fetchText, parseAnswer, unreadable } from '../http/json-request.js';
 import { embeddingsBody, readEmbeddings, readScores, rerankBody } from '../http/openai/openai-answers.js';
 import { OpenAiStreamReader } from '../http/openai/openai-stream-reader.js';
-import { readGauges } from '../http/prometheus-text.js';
+import { readSamples, sumOf } from '../http/prometheus-text.js';
 import type { EngineCall } from '../http/stream-request.js';
 import { LlamacppStreamReader } from './llamacpp-stream-reader.js';
 import { chatBody, completionBody } from './llamacpp-request.js';
@@ -75,12 +75,12 @@ export class LlamacppAdapter implements EngineAdapter {
   /** Servers started without `--metrics` refuse it. */
   async metrics(endpoint: EngineEndpoint, signal: AbortSignal): Promise<EngineMetrics> {
     const text = await fetchText(this.agent, { endpoint, path: '/metrics', body: null, headers: {} }, signal);
-    const gauges = readGauges(text);
+    const samples = readSamples(text);
     return {
       // Only in servers of before mid-2025.
-      kvUsageRatio: gauges.get('llamacpp:kv_cache_usage_ratio') ?? null,
-      running: gauges.get('llamacpp:requests_processing') ?? null,
-      waiting: gauges.get('llamacpp:requests_deferred') ?? null,
+      kvUsageRatio: sumOf(samples, 'llamacpp:kv_cache_usage_ratio'),
+      running: sumOf(samples, 'llamacpp:requests_processing'),
+      waiting: sumOf(samples, 'llamacpp:requests_deferred'),
     };
   }
 

@@ -183,7 +183,7 @@ describe('the file', () => {
         'pools:',
         '  - id: a b',
         '    engin: { id: llamacpp }',
-        '    engine: { id: vllm }',
+        '    engine: { id: lamacpp }',
         '    model: {}',
       ].join('\n'),
     );
@@ -194,7 +194,7 @@ describe('the file', () => {
       '4 server.body_limit_bytes: must be a number',
       '6 pools[0].id: starts with a letter or digit, then at most 62 of letters, digits, ".", "_", "-"',
       '7 pools[0].engin: is not known here; did you mean "engine"?',
-      '8 pools[0].engine.id: must be one of "llamacpp", "openai"',
+      '8 pools[0].engine.id: must be one of "llamacpp", "vllm", "tgi", "openai"',
       '9 pools[0].model.ref: is required',
     ]);
   });
@@ -204,7 +204,7 @@ describe('the file', () => {
       { BIND_ADDR: '0.0.0.0:80' },
       [
         'pools:',
-        '  - { id: a, engine: { id: vllm }, model: { ref: x } }',
+        '  - { id: a, engine: { id: lamacpp }, model: { ref: x } }',
         '  - { id: b, engine: { id: llamacpp }, model: { ref: x }, devices: [0] }',
         'storage: { postgres: 5 }',
       ].join('\n'),

@@ -2,6 +2,8 @@ import { AdapterHost } from '../../engines/adapter-host/adapter-host.js';
 import { createEngineAgent } from '../../engines/http/stream-request.js';
 import { LlamacppAdapter } from '../../engines/llamacpp/llamacpp.adapter.js';
 import { OpenAiAdapter } from '../../engines/openai/openai.adapter.js';
+import { TgiAdapter } from '../../engines/tgi/tgi.adapter.js';
+import { VllmAdapter } from '../../engines/vllm/vllm.adapter.js';
 import type { EngineAdapter, EngineAdapters } from '../../engines/engine-adapter.port.js';
 import { ClaimTask, Dispatcher, DispatchTelemetry, KeepResult, RunMeasures } from '../../modules/dispatch/index.js';
 import { LogAppender, type EventHub } from '../../modules/events/index.js';
@@ -23,7 +25,12 @@ export interface WorkerRole {
 /** The adapters of this build, by engine. */
 export function createAdapters(): { readonly adapters: EngineAdapters; readonly close: () => Promise<void> } {
   const agent = createEngineAgent();
-  const all: EngineAdapter[] = [new LlamacppAdapter(agent), new OpenAiAdapter(agent)];
+  const all: EngineAdapter[] = [
+    new LlamacppAdapter(agent),
+    new VllmAdapter(agent),
+    new TgiAdapter(agent),
+    new OpenAiAdapter(agent),
+  ];
   return { adapters: new Map(all.map((adapter) => [adapter.engine, adapter])), close: () => agent.destroy() };
 }
 

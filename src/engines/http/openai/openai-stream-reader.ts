@@ -74,7 +74,7 @@ export class OpenAiStreamReader implements StreamReader {
   private tell(chunk: Chunk, data: string): void {
     const error = chunk.error ?? (chunk.object === 'error' ? chunk : undefined);
     if (error !== undefined) {
-      this.fail(streamErrorOf(error, this.endpoint));
+      this.fail(streamErrorOf(error, this.endpoint, this.texts > 0));
       return;
     }
     this.noteUsage(chunk.usage);
