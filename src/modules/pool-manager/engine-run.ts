@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EngineEndpoint } from '../../engines/engine-adapter.port.js';
 import type { EngineLook, LookAtEngine } from '../../engines/engine-probe.js';
+import { selfTest } from '../../engines/self-test.js';
 import type { EngineLog } from './engine-log.js';
 import { exitText, type EngineProcess } from './engine-process.js';
-import { selfTest } from './self-test.js';
 import type { Decoder, PackagePool, Patience } from './pool-settings.js';
 import { withinTime } from './within-time.js';
 
@@ -37,9 +37,8 @@ export class EngineWatch {
     const look = await this.bounded(patience.startMs, 'did not become healthy', signal, (within) =>
       this.pollHealth(within),
     );
-    await this.bounded(patience.selfTestMs, 'did not pass its self-test', signal, (within) =>
-      selfTest(adapter, this.endpoint, within),
-    );
+    const tested = { engine: this.pool.engine.id, adapter, endpoint: this.endpoint, model: undefined };
+    await this.bounded(patience.selfTestMs, 'did not pass its self-test', signal, (within) => selfTest(tested, within));
     return look;
   }
 
