@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { engineId, poolIdText, priority } from './common.js';
 import { rateLimitsConfig } from './rate-limits-config.js';
+import { registrationConfig } from './registration-config.js';
 import { sessionsConfig } from './session-config.js';
 
 /** The configuration file (DESIGN §13): every key optional, unknown keys refused. Sizes in bytes, times in milliseconds unless named. */
@@ -291,6 +292,7 @@ export const config = z
     sessions: sessionsConfig,
     artifacts: artifactsConfig,
     worker: workerConfig,
+    registration: registrationConfig,
     rate_limits: rateLimitsConfig
       .nullable()
       .default(null)

@@ -16,6 +16,7 @@ import {
   taskPage,
   taskParams,
 } from './task-response.js';
+import { workerRoutes } from './worker-routes.js';
 
 const eventStream: RouteAnswer = {
   status: 200,
@@ -283,6 +284,7 @@ export const routes: readonly RouteContract[] = [
   ...taskRoutes,
   ...sessionRoutes,
   ...poolRoutes,
+  ...workerRoutes,
   ...artifactRoutes,
   ...otherRoutes,
 ];

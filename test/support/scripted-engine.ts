@@ -120,6 +120,14 @@ export class ScriptedEngine {
   onRun: (run: ScriptedRun) => void = () => undefined;
   /** What `GET /health` answers. */
   health: 'ok' | 'loading' = 'ok';
+  /** What `GET /props` says of its build. */
+  version = 'b1-scripted';
+  /** How it does at self-tests (engines/self-test.ts), which the test hears nothing of. */
+  selfTest: 'passes' | 'fails' | 'stalls' = 'passes';
+  /** Self-test requests that have come, and those that were broken off. */
+  readonly selfTests = { asked: 0, brokenOff: 0 };
+  /** What `GET /metrics` answers; null: it was started without. */
+  metrics: string | null = null;
   private server: Server | null = null;
   private port = 0;
 
@@ -166,6 +174,18 @@ export class ScriptedEngine {
     this.server = server;
   }
 
+  /** A few tokens, or one of many until the client hangs up. */
+  private takeSelfTest(run: ScriptedRun): void {
+    this.selfTests.asked += 1;
+    if (this.selfTest === 'stalls') return;
+    if (this.selfTest === 'fails') return run.refuse(500, 'CUDA error');
+    run.tokens(1);
+    if (Number(run.body['n_predict']) <= 4) return run.end();
+    void run.untilHungUp().then(() => {
+      this.selfTests.brokenOff += 1;
+    });
+  }
+
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await bodyOf(request).catch(() => '');
     const json = (status: number, value: unknown): void =>
@@ -176,7 +196,7 @@ export class ScriptedEngine {
         else json(503, { error: { code: 503, message: 'Loading model', type: 'unavailable_error' } });
         return;
       case 'GET /props':
-        json(200, { default_generation_settings: { n_ctx: 8192 }, total_slots: this.slots, build_info: 'b1-scripted' });
+        json(200, { default_generation_settings: { n_ctx: 8192 }, total_slots: this.slots, build_info: this.version });
         return;
       case 'GET /v1/models':
         json(200, { object: 'list', data: [] });
@@ -186,10 +206,16 @@ export class ScriptedEngine {
       case 'POST /v1/embeddings':
       case 'POST /reranking': {
         const run = new ScriptedRun(response, request, body);
+        if (run.prompt === 'Hello') return this.takeSelfTest(run);
         this.runs.push(run);
         this.onRun(run);
         return;
       }
+      case 'GET /metrics':
+        if (this.metrics === null)
+          json(501, { error: { code: 501, message: 'no metrics', type: 'not_supported_error' } });
+        else response.writeHead(200, { 'content-type': 'text/plain' }).end(this.metrics);
+        return;
       default:
         json(404, { error: { code: 404, message: 'File Not Found', type: 'not_found_error' } });
     }

@@ -5,4 +5,4 @@ export { DispatchTelemetry } from './dispatch.telemetry.js';
 export { KeepResult } from './keep-result.js';
 export { RunMeasures } from './run-measures.js';
 export { Reconciler } from './reconciler.js';
-export { endpointOf } from './engine-call.js';
+export { endpointOf, servedModelName } from './engine-call.js';

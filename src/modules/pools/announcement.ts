@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import { engineId } from '../../contract/common.js';
 import { poolState } from '../../contract/pools.js';
 import type { KnownReplica } from './live-replica.js';
 
-/** What a pool manager says of a replica it runs; lies as JSON in Redis, so that every process knows. */
+/** What a pool manager says of a replica that it runs or found a handoff of; lies as JSON in Redis, so that every process knows. */
 const announcement = z.object({
   url: z.string().nullable(),
   slots: z.int().nullable(),
@@ -12,6 +13,16 @@ const announcement = z.object({
   last_error: z.string().nullable(),
   ctx_max: z.int().nullable(),
   engine_version: z.string().nullable(),
+  /** Null: the pool manager runs it. */
+  handoff: z
+    .object({
+      engine: engineId,
+      model_digest: z.string().nullable(),
+      /** The directory the file lies in. */
+      directory: z.string(),
+    })
+    .nullable()
+    .default(null),
 });
 export type Announcement = z.infer<typeof announcement>;
 
@@ -24,13 +35,26 @@ export function readAnnouncement(id: string, json: string): KnownReplica | null 
     return null;
   }
   if (!parsed.success) return null;
-  const { url, slots, device_mask, pid, state, last_error, ctx_max, engine_version } = parsed.data;
+  const { url, slots, device_mask, pid, state, last_error, ctx_max, engine_version, handoff } = parsed.data;
   return {
     id,
     url,
     slots,
     deviceMask: device_mask,
     pid,
-    managed: { state, lastError: last_error, ctxMax: ctx_max, engineVersion: engine_version },
+    managed: handoff === null ? { state, lastError: last_error, ctxMax: ctx_max, engineVersion: engine_version } : null,
+    claims:
+      handoff === null
+        ? null
+        : {
+            source: 'handoff',
+            engine: handoff.engine,
+            engineVersion: engine_version,
+            samplerProfileVersion: null,
+            modelDigest: handoff.model_digest,
+            ctxMax: ctx_max,
+            vramTotalBytes: null,
+            vramFreeBytes: null,
+          },
   };
 }

@@ -3,7 +3,8 @@ import type { EngineLook } from '../../engines/engine-probe.js';
 import { afterProbe, underCircuit, unprobed, type KnownReplica } from './live-replica.js';
 
 function known(changes: Partial<KnownReplica> = {}): KnownReplica {
-  return { id: 'r0', url: 'http://127.0.0.1:1', slots: null, deviceMask: null, pid: null, managed: null, ...changes };
+  const nothing = { slots: null, deviceMask: null, pid: null, managed: null, claims: null };
+  return { id: 'r0', url: 'http://127.0.0.1:1', ...nothing, ...changes };
 }
 
 function ready(changes: Partial<Extract<EngineLook, { kind: 'ready' }>> = {}): EngineLook {

@@ -1,8 +1,9 @@
 import type { PoolState } from '../../contract/pools.js';
 import { circuitPhase, type CircuitPhase, type OpenCircuit } from '../../engines/circuit.js';
 import type { EngineLook } from '../../engines/engine-probe.js';
+import type { ReplicaClaims } from './replica-claims.js';
 
-/** A replica somebody told us of: from the configuration, or announced by a pool manager. */
+/** A replica somebody told us of: the configuration, a pool manager, or whoever registered it or left a handoff file. */
 export interface KnownReplica {
   readonly id: string;
   /** Null while its engine is not up. */
@@ -18,6 +19,8 @@ export interface KnownReplica {
     readonly ctxMax: number | null;
     readonly engineVersion: string | null;
   } | null;
+  /** What was said of it when it was bound at run time; null for others. It takes tasks only after a self-test. */
+  readonly claims: ReplicaClaims | null;
 }
 
 /** A known replica with what the last probe told. */
@@ -29,8 +32,12 @@ export interface LiveReplica {
   readonly slots: number;
   readonly ctxMax: number | null;
   readonly engineVersion: string | null;
+  /** Name of its model, as it says. */
+  readonly modelName: string | null;
   readonly lastError: string | null;
   readonly circuit: CircuitPhase;
+  /** It answers and is what the pool wants, and no worker has seen it decode. */
+  readonly awaitsSelfTest: boolean;
 }
 
 /** A replica before its first probe. */
@@ -44,8 +51,10 @@ export function unprobed(known: KnownReplica): LiveReplica {
     slots: known.slots ?? 0,
     ctxMax: null,
     engineVersion: null,
+    modelName: null,
     lastError: known.managed?.lastError ?? null,
     circuit: 'closed',
+    awaitsSelfTest: false,
   };
 }
 
@@ -71,9 +80,10 @@ export function afterProbe(known: KnownReplica, look: EngineLook, before: LiveRe
 /** @param slotsBefore as many as it is taken to have when it doesn't say; one at least */
 function answering(
   known: KnownReplica,
-  { slots, ctxMax, engineVersion }: Extract<EngineLook, { kind: 'ready' }>,
+  { slots, ctxMax, engineVersion, modelName }: Extract<EngineLook, { kind: 'ready' }>,
   slotsBefore: number,
 ): LiveReplica {
+  const told = known.managed ?? known.claims;
   return {
     known,
     state: 'ready',
@@ -81,10 +91,12 @@ function answering(
     ready: true,
     // The configuration may take fewer slots than the engine has, never more.
     slots: known.slots === null ? (slots ?? Math.max(1, slotsBefore)) : Math.min(known.slots, slots ?? known.slots),
-    ctxMax: ctxMax ?? known.managed?.ctxMax ?? null,
-    engineVersion: engineVersion ?? known.managed?.engineVersion ?? null,
+    ctxMax: ctxMax ?? told?.ctxMax ?? null,
+    engineVersion: engineVersion ?? told?.engineVersion ?? null,
+    modelName,
     lastError: null,
     circuit: 'closed',
+    awaitsSelfTest: false,
   };
 }
 
@@ -92,7 +104,7 @@ function answering(
 function away(
   known: KnownReplica,
   { kind, detail }: Exclude<EngineLook, { kind: 'ready' }>,
-  { ready, state, slots, ctxMax, engineVersion }: LiveReplica,
+  { ready, state, slots, ctxMax, engineVersion, modelName }: LiveReplica,
 ): LiveReplica {
   const isLoading = kind === 'loading';
   const wasUp = ready || state === 'offline';
@@ -104,7 +116,9 @@ function away(
     slots,
     ctxMax,
     engineVersion,
+    modelName,
     lastError: detail,
     circuit: 'closed',
+    awaitsSelfTest: false,
   };
 }

@@ -12,3 +12,10 @@ export const circuitKey = (poolId: string): string => `${keyPrefix}:circuit:${po
 export const perfKey = (poolId: string): string => `${keyPrefix}:perf:${poolId}`;
 /** Hash: running tasks as each process last told them, process id → JSON. */
 export const runningKey = (poolId: string): string => `${keyPrefix}:running:${poolId}`;
+/** Counter: goes up whenever the registered replicas in Postgres have changed. */
+export const registrationsKey = `${keyPrefix}:registrations`;
+/** Hash: what the last self-tests have shown, replica id → JSON. */
+export const selfTestsKey = (poolId: string): string => `${keyPrefix}:self-tests:${poolId}`;
+/** Worker process that tests a replica now; runs out soon when it says nothing. */
+export const selfTestKey = (poolId: string, replicaId: string): string =>
+  `${keyPrefix}:self-test:${poolId}:${replicaId}`;

@@ -1,5 +1,7 @@
 import type { PoolConfig } from '../../contract/config.js';
 import type { Redis } from 'ioredis';
+import { baseUrl } from '../../engines/engine-address.js';
+import { claimProblem, misfit, versionProblem } from './fit.js';
 import { afterProbe, unprobed, type KnownReplica, type LiveReplica } from './live-replica.js';
 import { announcedKey } from './pool-keys.js';
 import { readAnnouncement } from './announcement.js';
@@ -8,7 +10,8 @@ import type { LookAtEngine } from '../../engines/engine-probe.js';
 export type PoolListener = (poolId: string) => void;
 
 /**
- * Keeps an eye on the replicas of one pool: those of the configuration and those announced in Redis, each probed at its interval.
+ * Keeps an eye on the replicas of one pool: those of the configuration, those that were registered, and those announced in Redis, each probed
+ * at its interval. Where several name the same replica, the first of these counts.
  * Redis being away changes nothing of what is known.
  */
 export class PoolMonitor {
@@ -16,11 +19,14 @@ export class PoolMonitor {
   private timer: NodeJS.Timeout | null = null;
   private isStopped = false;
   private running: Promise<void> | null = null;
+  private next: Promise<void> | null = null;
+  private lookedMs: number | null = null;
 
   constructor(
     readonly config: PoolConfig,
     private readonly redis: Redis,
     private readonly lookAtEngine: LookAtEngine,
+    private readonly registered: (poolId: string) => readonly KnownReplica[],
     private readonly onChange: PoolListener,
   ) {
     for (const known of configuredReplicas(config)) this.replicas.set(known.id, unprobed(known));
@@ -42,9 +48,23 @@ export class PoolMonitor {
     if (this.timer !== null) clearTimeout(this.timer);
   }
 
-  /** Looks at every replica now; joins a look that is under way. */
+  /** When all were looked at last, Unix ms; null: not yet. */
+  get lookedAtMs(): number | null {
+    return this.lookedMs;
+  }
+
+  /** Looks at every replica now: one that is under way may have missed what the caller wants to see, so another follows it. */
   look(): Promise<void> {
-    this.running ??= this.lookOnce().finally(() => {
+    if (this.running === null) return this.begin();
+    this.next ??= this.running.then(() => {
+      this.next = null;
+      return this.begin();
+    });
+    return this.next;
+  }
+
+  private begin(): Promise<void> {
+    this.running = this.lookOnce().finally(() => {
       this.running = null;
     });
     return this.running;
@@ -55,23 +75,45 @@ export class PoolMonitor {
     const looked = await Promise.all(known.map((replica) => this.lookAt(replica)));
     const before = JSON.stringify(this.all);
     this.replicas = new Map(looked.map((replica) => [replica.known.id, replica]));
+    this.lookedMs = Date.now();
     if (JSON.stringify(this.all) !== before) this.onChange(this.config.id);
   }
 
   private async lookAt(known: KnownReplica): Promise<LiveReplica> {
     if (known.url === null) return unprobed(known);
+    const problem = known.claims === null ? null : claimProblem(this.config, known.claims);
+    if (problem !== null) return misfit(unprobed(known), problem);
     const result = await this.lookAtEngine(this.config.engine.id, known.url, this.config.health.timeout_ms);
-    return afterProbe(known, result, this.replicas.get(known.id));
+    const before = this.replicas.get(known.id);
+    // Another address is another engine: nothing is known of it.
+    return this.fitting(afterProbe(known, result, before?.known.url === known.url ? before : undefined));
+  }
+
+  /** The versions of package engines are seen to where they are installed. */
+  private fitting(replica: LiveReplica): LiveReplica {
+    if (!replica.ready || this.config.provisioning.mode !== 'external') return replica;
+    const problem = versionProblem(this.config, replica);
+    return problem === null ? replica : misfit(replica, problem);
   }
 
   private async knownReplicas(): Promise<KnownReplica[]> {
-    const configured = configuredReplicas(this.config);
-    if (this.config.provisioning.mode === 'external') return configured;
+    const announced = await this.announcedReplicas();
+    if (this.config.provisioning.mode === 'package') return announced.filter(({ claims }) => claims === null);
+    const byId = new Map<string, KnownReplica>();
+    for (const known of announced) if (known.claims !== null) byId.set(known.id, known);
+    for (const known of this.registered(this.config.id)) byId.set(known.id, known);
+    for (const known of configuredReplicas(this.config)) byId.set(known.id, known);
+    return [...byId.values()];
+  }
+
+  private async announcedReplicas(): Promise<KnownReplica[]> {
     try {
       const announced = await this.redis.hgetall(announcedKey(this.config.id));
       return Object.entries(announced).flatMap(([id, json]) => readAnnouncement(id, json) ?? []);
     } catch {
-      return this.all.map(({ known }) => known);
+      return this.all
+        .map(({ known }) => known)
+        .filter(({ managed, claims }) => managed !== null || claims?.source === 'handoff');
     }
   }
 
@@ -87,10 +129,11 @@ export class PoolMonitor {
 function configuredReplicas(config: PoolConfig): KnownReplica[] {
   return config.replicas.map(({ id, url, slots, device_mask }) => ({
     id,
-    url: url.replace(/\/+$/, ''),
+    url: baseUrl(url),
     slots: slots ?? config.slots ?? null,
     deviceMask: device_mask ?? null,
     pid: null,
     managed: null,
+    claims: null,
   }));
 }

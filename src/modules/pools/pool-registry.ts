@@ -5,12 +5,15 @@ import type { PoolState } from '../../contract/pools.js';
 import type { Clock } from '../../platform/clock/clock.js';
 import type { Leases } from './leases.js';
 import type { SharedCircuits } from './circuit-board.js';
+import { agreeing } from './fit.js';
 import { underCircuit, type LiveReplica } from './live-replica.js';
 import { leaseKey, workersKey } from './pool-keys.js';
 import { PoolMonitor, type PoolListener } from './pool-monitor.js';
 import type { PoolPerf } from './measure.js';
 import type { PoolPerfRecorder } from './pool-perf.js';
+import type { Registrations } from './registrations.js';
 import type { RunningBoard, RunningTask } from './running-board.js';
+import { underSelfTest, type SelfTests } from './self-tests.js';
 import type { LookAtEngine } from '../../engines/engine-probe.js';
 
 /** A pool as this process knows it now. */
@@ -32,6 +35,8 @@ export interface LivePool {
   readonly leases: ReadonlyMap<string, number>;
   /** The tasks in them, as far as known. */
   readonly running: readonly RunningTask[];
+  /** When all its engines were looked at last, Unix ms; null: not yet. */
+  readonly lookedMs: number | null;
   /** Key its engines ask for. */
   readonly apiKey?: Secret | undefined;
 }
@@ -63,6 +68,8 @@ export class PoolRegistry {
       readonly perf: PoolPerfRecorder;
       readonly running: RunningBoard;
       readonly circuits: SharedCircuits;
+      readonly registrations: Registrations;
+      readonly selfTests: SelfTests;
     },
     private readonly options: {
       readonly refreshMs: number;
@@ -75,12 +82,14 @@ export class PoolRegistry {
     for (const pool of pools) {
       const look: LookAtEngine = (engine, url, timeoutMs) =>
         lookAtEngine(engine, url, timeoutMs, options.engineKeys.get(pool.id));
-      this.monitors.set(pool.id, new PoolMonitor(pool, redis, look, onChange));
+      const registered = (poolId: string) => records.registrations.of(poolId);
+      this.monitors.set(pool.id, new PoolMonitor(pool, redis, look, registered, onChange));
     }
   }
 
   /** Looks at every replica once, then keeps looking. */
   async start(): Promise<void> {
+    await this.records.registrations.refresh();
     await Promise.all([...this.monitors.values()].map((monitor) => monitor.start()));
     await this.refresh();
     this.timer = setInterval(() => void this.refresh(), this.options.refreshMs);
@@ -128,12 +137,14 @@ export class PoolRegistry {
     for (const listener of this.listeners) listener(poolId);
   }
 
-  /** Circuits change by what other processes find, and as time goes by. */
+  /** Circuits and self-tests change by what other processes find, and as time goes by. */
   private phasesOf(poolId: string): string {
-    return (this.find(poolId)?.replicas ?? []).map(({ circuit }) => circuit).join();
+    const { replicas = [] } = this.find(poolId) ?? {};
+    return JSON.stringify(replicas.map(({ circuit, ready, lastError }) => [circuit, ready, lastError]));
   }
 
   private async refresh(): Promise<void> {
+    for (const poolId of await this.records.registrations.refresh()) void this.look(poolId);
     await Promise.all(
       [...this.monitors].map(async ([poolId, monitor]) => {
         await this.records.perf.refresh(poolId);
@@ -142,6 +153,7 @@ export class PoolRegistry {
           this.leaseCounts.set(poolId, await this.records.leases.active(poolId, ids));
           await this.records.running.refresh(poolId);
           await this.records.circuits.refresh(poolId);
+          await this.records.selfTests.refresh(poolId);
         } catch {
           // Redis is away: the last counts stand.
         }
@@ -150,11 +162,19 @@ export class PoolRegistry {
     );
   }
 
+  /** The replicas that answer, are what the pool wants, and have shown that they decode. */
+  private tested({ config, all }: PoolMonitor): LiveReplica[] {
+    const fitting = config.provisioning.mode === 'external' ? agreeing(all) : all;
+    return fitting.map((replica) => underSelfTest(replica, this.records.selfTests.of(config.id, replica)));
+  }
+
   private livePool(monitor: PoolMonitor): LivePool {
     const { config } = monitor;
     const now = this.options.clock.now();
     const { circuits } = this.records;
-    const replicas = monitor.all.map((replica) => underCircuit(replica, circuits.of(config.id, replica.known.id), now));
+    const replicas = this.tested(monitor).map((replica) =>
+      underCircuit(replica, circuits.of(config.id, replica.known.id), now),
+    );
     const ready = replicas.filter((replica) => replica.ready);
     const open = replicas.filter(({ circuit }) => circuit === 'open');
     const untilMs = open.flatMap(({ known }) => circuits.of(config.id, known.id)?.untilMs ?? []);
@@ -176,6 +196,7 @@ export class PoolRegistry {
       perf: this.records.perf.of(config.id),
       leases: this.leaseCounts.get(config.id) ?? new Map(),
       running: this.records.running.of(config.id),
+      lookedMs: monitor.lookedAtMs,
       apiKey: this.options.engineKeys.get(config.id),
     };
   }

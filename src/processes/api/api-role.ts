@@ -5,7 +5,17 @@ import { LineGauge } from '../../modules/admission/index.js';
 import { EventHub } from '../../modules/events/index.js';
 import { addRateLimitHook, RateLimits } from '../../modules/rate-limits/index.js';
 import { SessionsModule } from '../../modules/sessions/index.js';
-import { busySlots, engineVersionOf, PoolsModule, ReadPool } from '../../modules/pools/index.js';
+import {
+  busySlots,
+  engineVersionOf,
+  ForgetReplica,
+  ForgetSilent,
+  PoolsModule,
+  PoolsTelemetry,
+  ReadPool,
+  RegisterReplica,
+  type PoolUseCases,
+} from '../../modules/pools/index.js';
 import {
   AdmitAtOnce,
   AdmitInLine,
@@ -49,12 +59,21 @@ export function createApiRole(ground: Ground): ApiRole {
   const gauge = new LineGauge(line, pools.ids, (poolId, depth) => countLine(ground, poolId, depth));
   const useCases = createUseCases(ground, gauge);
   const { hub, endTask, atOnce, streamTask } = useCases;
+  const pooled = poolUseCases(ground);
+  const { forget_after_ms: forgetAfterMs } = ground.config.registration;
+  const forgetSilent = new ForgetSilent(
+    ground.registrationRows,
+    pools,
+    pooled.forgetReplica,
+    ground.clock,
+    forgetAfterMs,
+  );
   return {
     modules: [
       TasksModule.register(useCases),
       ArtifactsModule.register(ground.artifacts),
       SessionsModule.register(ground.sessions),
-      PoolsModule.register(new ReadPool(pools, ground.leases, line)),
+      PoolsModule.register(pooled),
     ],
     hub,
     endTask,
@@ -68,10 +87,12 @@ export function createApiRole(ground: Ground): ApiRole {
     start: async () => {
       await gauge.refresh();
       gauge.start(gaugeMs);
+      forgetSilent.start();
       await hub.start();
     },
     stop: () => {
       gauge.stop();
+      forgetSilent.stop();
       streamTask.stop();
       hub.stop();
     },
@@ -127,6 +148,16 @@ function createUseCases(
     cancelTask,
     hub,
     endTask,
+  };
+}
+
+function poolUseCases({ pools: registry, leases, line, config, log, ...ground }: Ground): PoolUseCases {
+  const { registrationRows: repository, registrations, selfTests } = ground;
+  const records = { repository, registrations, selfTests, registry, telemetry: new PoolsTelemetry(log) };
+  return {
+    readPool: new ReadPool(registry, leases, line),
+    registerReplica: new RegisterReplica(records, config.registration.allowed_hosts),
+    forgetReplica: new ForgetReplica(records),
   };
 }
 

@@ -1,3 +1,4 @@
+import type { Redis } from 'ioredis';
 import { lookAtEngine } from '../../engines/engine-probe.js';
 import {
   ArtifactsRepository,
@@ -9,7 +10,16 @@ import {
 } from '../../modules/artifacts/index.js';
 import { Deadlines, Line, PoolQueues } from '../../modules/admission/index.js';
 import { EventArchiveRepository, EventHub, EventLog } from '../../modules/events/index.js';
-import { Leases, PoolPerfRecorder, PoolRegistry, RunningBoard, SharedCircuits } from '../../modules/pools/index.js';
+import {
+  Leases,
+  PoolPerfRecorder,
+  PoolRegistry,
+  Registrations,
+  RegistrationsRepository,
+  RunningBoard,
+  SelfTests,
+  SharedCircuits,
+} from '../../modules/pools/index.js';
 import { SessionEvictionsRepository, SessionLedger, sessionLimits, Sessions } from '../../modules/sessions/index.js';
 import {
   DropTask,
@@ -53,6 +63,9 @@ export interface Ground {
   readonly perf: PoolPerfRecorder;
   readonly running: RunningBoard;
   readonly circuits: SharedCircuits;
+  readonly registrations: Registrations;
+  readonly registrationRows: RegistrationsRepository;
+  readonly selfTests: SelfTests;
   readonly pools: PoolRegistry;
   readonly hubId: string | null;
   close(): Promise<void>;
@@ -71,11 +84,7 @@ export async function openGround(config: AppConfig, log: Log, stores: Stores): P
   const database = new Database(stores.databaseUrl, whileAway(log, 'Postgres'));
   const clock = systemClock;
   const hubId = config.roles.includes('api') ? EventHub.newId() : null;
-  const leases = new Leases(redis.commands, clock);
-  const perf = new PoolPerfRecorder(redis.commands);
   const processId = newUuid().slice(0, 8);
-  const running = new RunningBoard(redis.commands, clock, processId);
-  const circuits = new SharedCircuits(redis.commands);
   const poolIds = config.pools.map(({ id }) => id);
   const tasks = new TasksRepository(database.pool);
   const artifacts = artifactUseCases(config, database, clock);
@@ -96,17 +105,7 @@ export async function openGround(config: AppConfig, log: Log, stores: Stores): P
     line: new Line(redis.commands, clock),
     deadlines: new Deadlines(redis.commands),
     queues,
-    leases,
-    perf,
-    running,
-    circuits,
-    pools: new PoolRegistry(
-      config.pools,
-      redis.commands,
-      lookAtEngine,
-      { leases, perf, running, circuits },
-      { refreshMs: 500, engineKeys: config.secrets.engineKeys, clock },
-    ),
+    ...poolRecords(config, redis.commands, database, { clock, processId }),
     hubId,
     close: async () => {
       await queues.close();
@@ -114,6 +113,26 @@ export async function openGround(config: AppConfig, log: Log, stores: Stores): P
       await database.close();
     },
   };
+}
+
+function poolRecords(
+  config: AppConfig,
+  redis: Redis,
+  database: Database,
+  { clock, processId }: { readonly clock: Clock; readonly processId: string },
+) {
+  const registrationRows = new RegistrationsRepository(database.pool);
+  const records = {
+    leases: new Leases(redis, clock),
+    perf: new PoolPerfRecorder(redis),
+    running: new RunningBoard(redis, clock, processId),
+    circuits: new SharedCircuits(redis),
+    registrations: new Registrations(registrationRows, redis, clock),
+    selfTests: new SelfTests(redis, processId),
+  };
+  const options = { refreshMs: 500, engineKeys: config.secrets.engineKeys, clock };
+  const pools = new PoolRegistry(config.pools, redis, lookAtEngine, records, options);
+  return { ...records, registrationRows, pools };
 }
 
 /** What lies in the directory can be read whatever the configuration says now about writing. */

@@ -55,5 +55,6 @@ function wireForm(announcement: ReplicaAnnouncement): Announcement {
     last_error: announcement.lastError,
     ctx_max: announcement.ctxMax,
     engine_version: announcement.engineVersion,
+    handoff: null,
   };
 }

@@ -10,6 +10,7 @@ import { LogAppender, type EventHub } from '../../modules/events/index.js';
 import type { EndTask, StartNow } from '../../modules/tasks/index.js';
 import type { Ground } from '../ground/ground.js';
 import { BindReplicas } from './bind-replicas.js';
+import { TestReplicas } from './test-replicas.js';
 
 /** A lease outlives a few missed heartbeats. */
 const beatsOfALease = 4;
@@ -40,6 +41,7 @@ export function createWorkerRole(ground: Ground, endTask: EndTask, hub: EventHub
   const { adapters, close } = createAdapters();
   const engines = new AdapterHost(adapters, ground.circuits, clock);
   const binding = new BindReplicas(engines, pools, ground.circuits, clock);
+  const testing = new TestReplicas(adapters, pools, ground.selfTests, clock, log);
   const appender = new LogAppender(redis.commands, hub?.id ?? null, (chunks) => hub?.deliver(chunks));
   const leaseMs = config.worker.lock_ms;
   const claim = new ClaimTask(redis.commands, clock, leaseMs);
@@ -74,10 +76,12 @@ export function createWorkerRole(ground: Ground, endTask: EndTask, hub: EventHub
     start: () => {
       ground.circuits.onSet((poolId, replicaId, circuit) => telemetry.circuitChanged(poolId, replicaId, circuit));
       binding.start();
+      testing.start();
       return dispatcher.start();
     },
     startNow: dispatcher.startNow,
     stop: async (graceMs) => {
+      testing.stop();
       await dispatcher.stop(graceMs);
       await close();
     },
