@@ -31,6 +31,18 @@ export const metricsEvent = z
     queue_position: z.int().optional(),
     queue_depth: z.int().optional(),
     replica_id: z.string().optional(),
+    kv_warmth: z
+      .boolean()
+      .optional()
+      .describe(
+        'In a session: whether the replica ran its last turn, so that its KV cache probably holds the prompt so far.',
+      ),
+    tokens_budget_remaining: z
+      .int()
+      .optional()
+      .describe('What the session may still use, this task reserved; where it has such a budget. The same below.'),
+    time_budget_remaining_ms: z.int().optional(),
+    cost_budget_remaining: z.number().optional(),
     first_token_ms: z.int().optional(),
     tokens_per_s: z.number().optional(),
     human: z.string().optional().describe('Narration; only with `?verbose=true`.'),
@@ -62,7 +74,11 @@ export const endEvent = z
     first_token_ms: z.int().nonnegative().nullable(),
     finish_reason: finishReason,
     canceled: z.boolean().optional(),
-    kv_warmth: z.boolean(),
+    kv_warmth: z
+      .boolean()
+      .describe(
+        "True from the second turn of a session on the same replica; false elsewhere, and with `kv_hint: 'cold'`.",
+      ),
     result: taskResult.optional().describe('Of an embedding or rerank task, up to 1 MiB of JSON.'),
     artifact_id: z
       .string()

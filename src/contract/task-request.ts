@@ -137,7 +137,10 @@ export const taskRequest = z
     kv_hint: z
       .enum(['reuse', 'cold'])
       .optional()
-      .describe('`cold`: the engine builds on nothing that it kept of earlier prompts.'),
+      .describe(
+        '`reuse` (as when left out): the engine may build on what it kept of earlier prompts, and a turn of a session goes where the last one ran. ' +
+          '`cold`: it must read the whole prompt anew.',
+      ),
     on_disconnect: z
       .enum(['continue', 'cancel'])
       .default('continue')

@@ -7,6 +7,12 @@ export interface RoutedEngine {
   submit(request: EngineRequest, sink: EngineSink, signal: AbortSignal): EngineStream;
 }
 
+/** Makes engines forget. Implemented by the adapter host. */
+export interface SessionCaches {
+  /** Asks the engines bound here to drop what they keep of a session, where they can. Resolves when all have answered, or have failed to. */
+  evictSession(sessionId: string): Promise<void>;
+}
+
 /** Knows which engine stands behind a replica now. Implemented by the adapter host. */
 export interface EngineRouter {
   /**

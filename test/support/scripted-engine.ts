@@ -12,6 +12,8 @@ export class ScriptedRun {
   readonly correlationId: string | undefined;
   /** Tokens sent. */
   sent = 0;
+  /** The engine's slot that does the work. */
+  slot = 0;
   /** Whether the client has closed the connection before the answer's end: a real engine would free the slot now. */
   isHungUp = false;
   private isOver = false;
@@ -43,6 +45,7 @@ export class ScriptedRun {
         stop: false,
         tokens_predicted: this.sent + 1,
         tokens_evaluated: 3,
+        id_slot: this.slot,
       });
     }
     this.raw(frames);
@@ -118,6 +121,8 @@ export class ScriptedEngine {
   readonly runs: ScriptedRun[] = [];
   /** Called for each run as it arrives; without it the test picks runs up with `run`. */
   onRun: (run: ScriptedRun) => void = () => undefined;
+  /** Slots whose cache it was asked to erase. */
+  readonly erased: number[] = [];
   /** What `GET /health` answers. */
   health: 'ok' | 'loading' = 'ok';
   /** What `GET /props` says of its build. */
@@ -186,6 +191,22 @@ export class ScriptedEngine {
     });
   }
 
+  /** Whatever else there is at an engine. */
+  private erase(url: string, json: (status: number, value: unknown) => void): void {
+    const slot = /^\/slots\/(\d+)\?action=erase$/.exec(url)?.[1];
+    if (slot === undefined) {
+      json(404, { error: { code: 404, message: 'File Not Found', type: 'not_found_error' } });
+      return;
+    }
+    this.erased.push(Number(slot));
+    json(200, { id_slot: Number(slot), n_erased: 1 });
+  }
+
+  private tellMetrics(json: (status: number, value: unknown) => void, response: ServerResponse): void {
+    if (this.metrics === null) json(501, { error: { code: 501, message: 'no metrics', type: 'not_supported_error' } });
+    else response.writeHead(200, { 'content-type': 'text/plain' }).end(this.metrics);
+  }
+
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await bodyOf(request).catch(() => '');
     const json = (status: number, value: unknown): void =>
@@ -207,17 +228,16 @@ export class ScriptedEngine {
       case 'POST /reranking': {
         const run = new ScriptedRun(response, request, body);
         if (run.prompt === 'Hello') return this.takeSelfTest(run);
+        run.slot = this.runs.length % this.slots;
         this.runs.push(run);
         this.onRun(run);
         return;
       }
       case 'GET /metrics':
-        if (this.metrics === null)
-          json(501, { error: { code: 501, message: 'no metrics', type: 'not_supported_error' } });
-        else response.writeHead(200, { 'content-type': 'text/plain' }).end(this.metrics);
+        this.tellMetrics(json, response);
         return;
       default:
-        json(404, { error: { code: 404, message: 'File Not Found', type: 'not_found_error' } });
+        this.erase(request.url ?? '', json);
     }
   }
 }

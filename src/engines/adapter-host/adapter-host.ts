@@ -8,7 +8,7 @@ import type {
   EngineSink,
   EngineStream,
 } from '../engine-adapter.port.js';
-import type { EngineRouter, RoutedEngine } from '../engine-router.port.js';
+import type { EngineRouter, RoutedEngine, SessionCaches } from '../engine-router.port.js';
 import { Attempt, type AttemptTarget } from './attempt.js';
 import type { RetryRules } from './backoff.js';
 import { Breaker } from './breaker.js';
@@ -26,13 +26,15 @@ interface Bound {
   readonly target: AttemptTarget;
 }
 
+/** An engine may let the session's own run end first. */
+const evictMs = 60_000;
 const noRetries: RetryRules = { max: 0, baseMs: 0, longestMs: 0 };
 
 /**
  * The engines of this process by pool and replica. Binding another engine is one step: streams that run keep what they were routed to, the
  * next one takes the new. It knows neither queues nor leases.
  */
-export class AdapterHost implements EngineRouter {
+export class AdapterHost implements EngineRouter, SessionCaches {
   private readonly bound = new Map<string, Bound>();
 
   constructor(
@@ -85,6 +87,14 @@ export class AdapterHost implements EngineRouter {
       submit: (request: EngineRequest, sink: EngineSink, signal: AbortSignal): EngineStream =>
         new Attempt(target, retry, request, sink, signal).start(),
     };
+  }
+
+  /** Adapters ask only those engines that they know to keep something. */
+  async evictSession(sessionId: string): Promise<void> {
+    const asked = [...this.bound.values()].map(async ({ target: { adapter, endpoint } }) =>
+      adapter.evictSession?.(endpoint, sessionId, AbortSignal.timeout(evictMs)),
+    );
+    await Promise.allSettled(asked);
   }
 }
 

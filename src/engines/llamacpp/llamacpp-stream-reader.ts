@@ -26,9 +26,10 @@ export class LlamacppStreamReader implements StreamReader {
   private readonly sse: SseReader;
   private isOver = false;
   private saidPrompt = false;
+  private saidSlot = false;
   private sawToken = false;
 
-  /** @param onSlot hears which of the server's slots did the work, when it is done */
+  /** @param onSlot hears which of the server's slots does the work, with its first frame */
   constructor(
     private readonly sink: EngineSink,
     private readonly endpoint: EngineEndpoint,
@@ -76,6 +77,10 @@ export class LlamacppStreamReader implements StreamReader {
       this.fail(streamErrorOf(frame.error, this.endpoint, this.sawToken));
       return;
     }
+    if (!this.saidSlot && typeof frame.id_slot === 'number' && frame.id_slot >= 0) {
+      this.saidSlot = true;
+      this.onSlot(frame.id_slot);
+    }
     if (!this.saidPrompt && typeof frame.tokens_evaluated === 'number') {
       this.saidPrompt = true;
       this.sink.onPrompt(frame.tokens_evaluated);
@@ -89,7 +94,6 @@ export class LlamacppStreamReader implements StreamReader {
 
   private end(frame: Frame): void {
     this.isOver = true;
-    if (typeof frame.id_slot === 'number' && frame.id_slot >= 0) this.onSlot(frame.id_slot);
     this.sink.onEnd({
       tokensIn: typeof frame.tokens_evaluated === 'number' ? frame.tokens_evaluated : 0,
       tokensOut: typeof frame.tokens_predicted === 'number' ? frame.tokens_predicted : 0,

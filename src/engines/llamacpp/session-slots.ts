@@ -5,7 +5,7 @@
 export class SessionSlots {
   private readonly sessions = new Map<string, Map<number, string>>();
 
-  /** A run has ended in a slot. @param sessionId undefined: of no session, which takes the slot from whoever had it */
+  /** A run has begun in a slot. @param sessionId undefined: of no session, which takes the slot from whoever had it */
   note(url: string, slot: number, sessionId: string | undefined): void {
     const slots = this.sessions.get(url) ?? new Map<number, string>();
     this.sessions.set(url, slots);

@@ -4,13 +4,17 @@
 -- ARGV  1 the task that the worker's ticket names, or '' = none   2 whom to give: 'next' in line, or nobody but 'this' one
 --       3 now, Unix ms   4 until when the lease holds, Unix ms   5 prefix of run records   6 prefix of event logs
 --       7 ms after which a waiting batch task need not wait for interactive ones   8 slots that such tasks may take
---       9 interactive tasks that start between two of them   10… the slots of each replica, 0 = may not be taken
+--       9 interactive tasks that start between two of them   10 prefix of sessions   11 the pool
+--       12… of each replica: its slots, 0 = may not be taken, and its device mask
 -- Reply {'claimed', task, attempt, replica (1-based), highest event id, tokens in the log, request}
 --       {'full'} somebody could start, and no replica has a free slot   {'held'} nobody waits; the named task holds a live lease
+--       {'blocked'} slots are free, and none of them on a replica with the device mask that those who wait require
 --       {'closed'} the named task has ended, or lost its place and is about to end   {'missing'} nobody waits; the named task has no log (yet)
 --       {'idle'} nobody waits
 -- Invariant: of all attempts only the newest holds the fence, and it holds exactly one lease. Interactive tasks start before batch tasks,
 --       each class in order of entry; but a task that is out of line (its worker died, or its place was lost) starts at once by its ticket.
+--       Who requires a device mask waits for a replica that has it, and is overtaken by those who don't; the replica where its session ran
+--       last (field `home`) is preferred as long as it has a free slot.
 --       Keys of the task that is chosen are built from the prefixes: they have the hash tag of all others.
 local named, now = ARGV[1], tonumber(ARGV[3])
 local lines = { interactive = KEYS[1], batch = KEYS[2] }
@@ -27,16 +31,41 @@ local function leave_line(task)
   return class
 end
 
+local room = {}
+local function has_room(k)
+  if room[k] == nil then
+    redis.call('ZREMRANGEBYSCORE', KEYS[k], '-inf', now)
+    room[k] = redis.call('ZCARD', KEYS[k]) < tonumber(ARGV[2 * k])
+  end
+  return room[k]
+end
+local function replica_for(mask, session)
+  local last = session and redis.call('HMGET', ARGV[10] .. session, 'pool', 'replica')
+  local home = last and last[1] == ARGV[11] and ':' .. last[1] .. ':' .. last[2]
+  local best = nil
+  for k = 6, #KEYS do
+    if (not mask or mask == ARGV[2 * k + 1]) and has_room(k) then
+      if not home or string.sub(KEYS[k], -#home) == home then return k end
+      best = best or k
+    end
+  end
+  return best
+end
+
 -- The first of a class whose log is open: the submits of others are still under way. Whoever waits no more leaves.
+local most_blocked, blocked = 64, 0
 local function first_of(class)
   local skipped = 0
-  while true do
+  while blocked < most_blocked do
     local some = redis.call('ZRANGE', lines[class], skipped, skipped + 15)
     if #some == 0 then return nil end
     for _, task in ipairs(some) do
-      local fence = fence_of(task)
-      if fence == 'q' then return task end
-      if fence then leave_line(task) else skipped = skipped + 1 end
+      local record = redis.call('HMGET', ARGV[5] .. task, 'f', 'mask')
+      if record[1] == 'q' then
+        if not record[2] or replica_for(record[2], nil) then return task end
+        blocked = blocked + 1
+      end
+      if record[1] and record[1] ~= 'q' then leave_line(task) else skipped = skipped + 1 end
     end
   end
 end
@@ -87,24 +116,19 @@ if fence then
 end
 if not chosen and ARGV[2] == 'next' then chosen = next_in_line() end
 if not chosen then
+  if blocked > 0 then return { 'blocked' } end
   if is_over and ARGV[2] == 'this' then return { 'closed' } end
   if named == '' or is_over then return { 'idle' } end
   return { fence and 'held' or 'missing' }
 end
 
-local replica = nil
-for k = 6, #KEYS do
-  redis.call('ZREMRANGEBYSCORE', KEYS[k], '-inf', now)
-  if redis.call('ZCARD', KEYS[k]) < tonumber(ARGV[k + 4]) then
-    replica = k
-    break
-  end
-end
-if not replica then return { 'full' } end
 local run, log = ARGV[5] .. chosen, ARGV[6] .. chosen
+local wish = redis.call('HMGET', run, 'mask', 'home')
+local replica = replica_for(wish[1], wish[2])
+if not replica then return { 'full' } end
 local attempt = redis.call('HINCRBY', run, 'n', 1)
 redis.call('HSET', run, 'f', 'r' .. attempt, 'start', ARGV[3])
-redis.call('HDEL', run, 'facts')
+redis.call('HDEL', run, 'facts', 'warm')
 -- A start without the queue (start-now.lua) may have left them with an end.
 redis.call('PERSIST', run)
 redis.call('PERSIST', log)

@@ -4,6 +4,7 @@ import { LuaScript } from '../../platform/redis/lua-script.js';
 import { batchShare, droppedKey, lineKeys } from '../admission/index.js';
 import { eventLogKey, runRecordKey } from '../events/index.js';
 import { leaseKey, type LivePool } from '../pools/index.js';
+import { sessionKeyPrefix } from '../sessions/index.js';
 import type { RunRequest } from '../tasks/index.js';
 
 const startNowScript = new LuaScript(new URL('./start-now.lua', import.meta.url));
@@ -21,7 +22,7 @@ export interface Claimed {
 }
 
 /** See the replies of claim-task.lua. */
-export type ClaimOutcome = Claimed | { readonly kind: 'full' | 'held' | 'closed' | 'missing' | 'idle' };
+export type ClaimOutcome = Claimed | { readonly kind: 'full' | 'blocked' | 'held' | 'closed' | 'missing' | 'idle' };
 
 /** A task that is about to be accepted. */
 export interface StartRequest {
@@ -30,6 +31,8 @@ export interface StartRequest {
   readonly hubId: string | null;
   readonly request: RunRequest;
   readonly startedFrame: string;
+  /** See replicaMarks. */
+  readonly marks: readonly string[];
 }
 
 /** Long enough for the row to be written, or to fail. */
@@ -39,6 +42,7 @@ const unconfirmedSeconds = 300;
 export interface ClaimableReplica {
   readonly id: string;
   readonly slots: number;
+  readonly deviceMask: string | null;
 }
 
 /** Claims a task and a slot for this worker. Rejects when Redis is away. */
@@ -50,7 +54,7 @@ export class ClaimTask {
   ) {}
 
   /** Claims a slot for a task that has no log yet, if nobody waits for the pool. Null: it must take the way through the queue. */
-  async startNow(start: StartRequest, replica: ClaimableReplica): Promise<Claimed | null> {
+  async startNow(start: StartRequest, replica: Pick<ClaimableReplica, 'id' | 'slots'>): Promise<Claimed | null> {
     const { taskId, poolId, hubId, request, startedFrame } = start;
     const now = this.clock.now();
     const [interactive = '', batch = ''] = lineKeys(poolId);
@@ -66,6 +70,7 @@ export class ClaimTask {
       unconfirmedSeconds,
       replica.slots,
       request.priority,
+      ...start.marks,
     ];
     if ((await startNowScript.run(this.redis, keys, args)) !== 1) return null;
     return { kind: 'claimed', taskId, attempt: 1, replicaId: replica.id, lastId: 1, tokens: 0, request };
@@ -108,15 +113,17 @@ export class ClaimTask {
         config.admission.batch_max_wait_ms,
         share.slots,
         share.between,
-        ...replicas.map((replica) => replica.slots),
-        ...others.map(() => 0),
+        sessionKeyPrefix,
+        config.id,
+        ...replicas.flatMap((replica) => [replica.slots, replica.deviceMask ?? '']),
+        ...others.flatMap(() => [0, '']),
       ],
     );
     return claimOutcome(reply, replicas);
   }
 }
 
-const kinds = ['full', 'held', 'closed', 'missing', 'idle'] as const;
+const kinds = ['full', 'blocked', 'held', 'closed', 'missing', 'idle'] as const;
 
 function claimOutcome(reply: unknown, replicas: readonly ClaimableReplica[]): ClaimOutcome {
   if (!Array.isArray(reply)) throw new Error('unexpected reply of claim-task.lua');

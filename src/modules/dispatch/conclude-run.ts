@@ -88,7 +88,7 @@ export class ConcludeRun {
   private async end(attempt: RunAttempt, usage: EngineUsage): Promise<boolean> {
     if (!(await attempt.writer.shown())) return false;
     const { finishReason, result, ...counts } = usage;
-    const end = { finish_reason: finishReason, kv_warmth: false };
+    const end = { finish_reason: finishReason };
     if (result === undefined) return this.close(attempt, endTemplate(end, counts), counts);
     const kept = await untilDone(() => this.with_.keepResult.run(result), this.signal);
     const frame =

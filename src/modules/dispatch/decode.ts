@@ -25,6 +25,8 @@ export interface DecodeFacts {
 export class Decode {
   readonly facts: DecodeFacts = { firstTokenMs: null, tokensIn: 0 };
   private readonly abort = new AbortController();
+  /** Set also where it is stopped before it runs. */
+  private stoppedBy: StopCause | null = null;
   private stream: EngineStream | null = null;
   private settle: ((result: DecodeResult) => void) | null = null;
   private timers: NodeJS.Timeout[] = [];
@@ -44,7 +46,10 @@ export class Decode {
     const startedMs = this.clock.now();
     return new Promise<DecodeResult>((resolve) => {
       this.settle = resolve;
-      if (this.abort.signal.aborted) return;
+      if (this.stoppedBy !== null) {
+        this.finish({ kind: 'stopped', cause: this.stoppedBy });
+        return;
+      }
       this.stopAfter(engine.endpoint.timeouts.wallMs, 'wall');
       if (limits.deadlineMs !== null) this.stopAfter(Math.max(0, limits.deadlineMs), 'deadline');
       if (limits.sessionMs !== null) this.stopAfter(limits.sessionMs, 'session');
@@ -70,6 +75,7 @@ export class Decode {
 
   /** Stops the engine: its connection closes now, and nothing more is written. */
   stop(cause: StopCause): void {
+    this.stoppedBy ??= cause;
     this.abort.abort();
     this.finish({ kind: 'stopped', cause });
   }

@@ -103,9 +103,9 @@ export class Dispatcher {
    * this process dies, and finds the task running, or done. Null: the task takes the way through the queue.
    */
   readonly startNow: StartNow = {
-    choose: (poolId) => {
+    choose: (poolId, wish) => {
       const pool = this.isDraining ? null : this.with_.pools.find(poolId);
-      return pool === null ? null : (candidates(pool, new Set())[0]?.id ?? null);
+      return pool === null ? null : (candidates(pool, new Set(), wish)[0]?.id ?? null);
     },
     start: (task, replicaId) => this.startTask(task, replicaId),
   };

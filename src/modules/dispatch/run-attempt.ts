@@ -1,7 +1,8 @@
 import { EngineError } from '../../engines/engine-adapter.port.js';
 import type { EngineRouter } from '../../engines/engine-router.port.js';
 import type { Clock } from '../../platform/clock/clock.js';
-import { RunLogWriter, type LogAppender } from '../events/index.js';
+import { RunLogWriter, type EventLog, type LogAppender } from '../events/index.js';
+import type { Sessions } from '../sessions/index.js';
 import type { TasksRepository } from '../tasks/index.js';
 import { candidates } from './candidates.js';
 import { Decode, type DecodeFacts, type DecodeResult, type StopCause } from './decode.js';
@@ -9,14 +10,19 @@ import type { DispatchTelemetry } from './dispatch.telemetry.js';
 import { engineRequestOf, servedModelName } from './engine-call.js';
 import type { RunContext } from './run-context.js';
 import type { RunView } from './run-view.js';
+import { beginTurn, type SessionFacts } from './session-turn.js';
 import { untilDone } from './until-done.js';
 
 export interface AttemptCollaborators {
   readonly appender: LogAppender;
   readonly tasks: TasksRepository;
+  readonly eventLog: Pick<EventLog, 'markWarm'>;
+  readonly sessions: Pick<Sessions, 'begin'>;
   readonly engines: EngineRouter;
   readonly telemetry: DispatchTelemetry;
   readonly clock: Clock;
+  /** A run of a session has ended in this process. */
+  readonly onSessionRun?: (sessionId: string | undefined) => void;
 }
 
 /** One attempt of a task on the slot it claimed: the engine decodes into the log, behind the attempt's fence. */
@@ -24,6 +30,7 @@ export class RunAttempt {
   /** Writes the log behind this attempt's fence. */
   readonly writer: RunLogWriter;
   private readonly decode: Decode;
+  private turn: SessionFacts = {};
 
   constructor(
     private readonly with_: AttemptCollaborators,
@@ -55,6 +62,18 @@ export class RunAttempt {
    */
   async run(tried: ReadonlySet<string>, row: Promise<boolean> | null): Promise<DecodeResult> {
     this.openRow(row);
+    this.turn = await beginTurn(this.with_, this.view);
+    const result = await this.decodeOn(tried);
+    this.with_.onSessionRun?.(this.view.claim.request.session_id);
+    return result;
+  }
+
+  /** May be called at any time: the engine is let go of. */
+  stop(cause: StopCause): void {
+    this.decode.stop(cause);
+  }
+
+  private async decodeOn(tried: ReadonlySet<string>): Promise<DecodeResult> {
     const { pool, claim, lease, taskId, correlationId } = this.view;
     const { engines, clock } = this.with_;
     // Another replica is better than the same once more.
@@ -68,11 +87,6 @@ export class RunAttempt {
     const wanted = engineRequestOf(taskId, correlationId, request, servedModelName(pool));
     const deadlineMs = request.deadline_ms === null ? null : request.deadline_ms - clock.now();
     return this.decode.run(engine, wanted, this.writer, { deadlineMs, sessionMs: request.session_time_ms });
-  }
-
-  /** May be called at any time: the engine is let go of. */
-  stop(cause: StopCause): void {
-    this.decode.stop(cause);
   }
 
   /** The row says `running` before a reader may see a token: what was seen is never run again from the start. */
@@ -105,6 +119,7 @@ export class RunAttempt {
     this.writer.metrics({
       phase: 'decoding',
       replica_id: this.view.claim.replicaId,
+      ...this.turn,
       first_token_ms: firstTokenMs,
       human: this.with_.telemetry.firstToken(this.view, firstTokenMs),
     });

@@ -1,3 +1,4 @@
+import type { EventLog } from '../events/index.js';
 import type { Lease, Leases, LivePool, PoolRegistry } from '../pools/index.js';
 import { candidates } from './candidates.js';
 import type { Claimed, ClaimTask } from './claim-task.js';
@@ -12,6 +13,7 @@ export interface RunCollaborators extends AttemptCollaborators, ConclusionCollab
   readonly pools: PoolRegistry;
   readonly claim: ClaimTask;
   readonly leases: Leases;
+  readonly eventLog: Pick<EventLog, 'markStopped' | 'markWarm'>;
 }
 
 const slotPollMs = 20;
@@ -115,7 +117,7 @@ export class RunTask {
       const outcome = await claim.again(pool, candidates(pool, tried), this.taskId);
       if (outcome.kind === 'claimed') return { pool, claim: outcome };
       if (outcome.kind === 'closed') return 'done';
-      const isWaitable = outcome.kind === 'full' || outcome.kind === 'held';
+      const isWaitable = outcome.kind === 'full' || outcome.kind === 'blocked' || outcome.kind === 'held';
       if (!isWaitable || this.context.signal.aborted) return 'again';
       await new Promise((resolve) => setTimeout(resolve, outcome.kind === 'held' ? heldPollMs : slotPollMs));
     }

@@ -8,6 +8,8 @@ import type { Ticket } from './ticket.js';
 
 const slotPollMs = 20;
 const heldPollMs = 250;
+/** Each look of this kind goes through those who wait for a certain replica. */
+const blockedPollMs = 100;
 /** A task whose log is missing for longer has ended long ago, or the reconciler offers it anew. */
 const missingMs = 10_000;
 
@@ -53,6 +55,7 @@ export class TakeNext {
 async function pause({ kind }: ClaimOutcome, over: Promise<unknown> | null): Promise<void> {
   // More jobs than slots: some tasks run without a job, or a replica went away.
   if (kind === 'full') await delay(slotPollMs);
+  else if (kind === 'blocked') await delay(blockedPollMs);
   // The named task runs. Its worker may die: then it is taken over with this ticket.
   else await Promise.race(over === null ? [delay(heldPollMs)] : [delay(heldPollMs), over]);
 }

@@ -1,13 +1,14 @@
 -- Ends a task's event log with its one terminal event. After it no write is taken, whatever was in flight.
 -- KEYS  1 run record   2 event log
 -- ARGV  1 wanted fence ('*' = whatever is open)   2 now, Unix ms   3 seconds the log stays   4 own hub ('' = none)   5 channel prefix of the hubs
---       6 task id   7 what follows 'id: <n>\n' in the frame; {out} {in} {decode} {first} stand for tokens out, tokens in, decode ms, first token ms
+--       6 task id   7 what follows 'id: <n>\n' in the frame; {out} {in} {decode} {first} {warm} stand for tokens out, tokens in, decode ms,
+--       first token ms, whether the run found its session's KV cache
 --       8 what follows that, as it is: it may be long, and Redis does nothing else while blanks are looked for
 -- Reply {1, id of the terminal event, tokens out, frame, tokens in, decode ms, first token ms or -1, fence before} closed by this call
 --       {0, highest id, tokens out, fence} left as it was: closed before, or another fence
 --       {-1} there is no such log
 -- Invariant: exactly one terminal event; its id is the highest of the log.
-local now = redis.call('HMGET', KEYS[1], 'f', 'subs', 'start', 'facts')
+local now = redis.call('HMGET', KEYS[1], 'f', 'subs', 'start', 'facts', 'warm')
 local fence = now[1]
 local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
 if not fence or not newest then return { -1 } end
@@ -23,7 +24,7 @@ if now[4] then
   local ms, count = string.match(now[4], '^(%d+),(%d+)$')
   first, tokens_in = tonumber(ms), tonumber(count)
 end
-local known = { out = tokens, decode = decode, first = first < 0 and 'null' or first }
+local known = { out = tokens, decode = decode, first = first < 0 and 'null' or first, warm = now[5] and 'true' or 'false' }
 known['in'] = tokens_in
 id = id + 1
 local frame = 'id: ' .. id .. '\n' .. string.gsub(ARGV[7], '{(%l+)}', known) .. ARGV[8]

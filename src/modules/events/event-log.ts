@@ -28,6 +28,8 @@ export interface OpenLog {
   readonly startedFrame: string;
   /** Hub whose readers follow from the start. */
   readonly hubId: string | null;
+  /** Further fields of the run record: names and values in turn. */
+  readonly marks?: readonly string[] | undefined;
 }
 
 export type CloseOutcome =
@@ -56,9 +58,8 @@ export class EventLog {
   /** True when this call opened it; false when it was open or closed already. */
   async open(log: OpenLog): Promise<boolean> {
     const keys = [runRecordKey(log.taskId), eventLogKey(log.taskId)];
-    return (
-      (await openScript.run(this.redis, keys, [log.attempts, log.hubId ?? '', log.request, log.startedFrame])) === 1
-    );
+    const args = [log.attempts, log.hubId ?? '', log.request, log.startedFrame, ...(log.marks ?? [])];
+    return (await openScript.run(this.redis, keys, args)) === 1;
   }
 
   /** Keeps open logs that were made to be forgotten (dispatch/start-now.lua). A log that has ended meanwhile keeps its end. */
@@ -129,6 +130,11 @@ export class EventLog {
   /** The fence of a task, null when it has no run record. */
   async fence(taskId: string): Promise<Fence | null> {
     return this.redis.hget(runRecordKey(taskId), 'f');
+  }
+
+  /** Notes that the run that goes on now found the KV cache of its session: its end will say so. */
+  async markWarm(taskId: string): Promise<void> {
+    await this.redis.hset(runRecordKey(taskId), 'warm', '1');
   }
 
   /** Notes that the engine of an attempt was let go of without having answered to the end. */

@@ -12,11 +12,11 @@ function parse(frame: string): { id: number; event: string; data: unknown } {
 }
 
 /** Fills in what close-log.lua fills in, by the same rule. */
-function closed(template: string, known: Readonly<Record<string, number | 'null'>>): string {
+function closed(template: string, known: Readonly<Record<string, number | string>>): string {
   return `id: 9\n${template.replaceAll(/\{([a-z]+)\}/g, (blank, name: string) => String(known[name] ?? blank))}`;
 }
 
-const blanks = { in: 5, out: 7, decode: 120, first: 30 };
+const blanks = { in: 5, out: 7, decode: 120, first: 30, warm: 'true' };
 const anyText = fc.string({ unit: 'binary' });
 
 describe('frames of events', () => {
@@ -50,7 +50,7 @@ describe('frames of events', () => {
 
 describe('terminal frames', () => {
   it('get their numbers where the log is closed', () => {
-    const template = endTemplate({ finish_reason: 'canceled', canceled: true, kv_warmth: false });
+    const template = endTemplate({ finish_reason: 'canceled', canceled: true });
     const { event, data } = parse(closed(template, blanks));
     expect(event).toBe('end');
     expect(endEvent.parse(data)).toMatchObject({
@@ -59,6 +59,7 @@ describe('terminal frames', () => {
       decode_time_ms: 120,
       decode_ms: 120,
       first_token_ms: 30,
+      kv_warmth: true,
       finish_reason: 'canceled',
       canceled: true,
     });
@@ -66,12 +67,12 @@ describe('terminal frames', () => {
 
   it('prefer what the engine counted', () => {
     const usage = { tokensIn: 50, tokensOut: 70 };
-    const { data } = parse(closed(endTemplate({ finish_reason: 'stop', kv_warmth: false }, usage), blanks));
+    const { data } = parse(closed(endTemplate({ finish_reason: 'stop' }, usage), blanks));
     expect(data).toMatchObject({ tokens_in: 50, tokens_out: 70 });
   });
 
   it('say null for a first token that never came', () => {
-    const template = endTemplate({ finish_reason: 'stop', kv_warmth: false });
+    const template = endTemplate({ finish_reason: 'stop' });
     expect(parse(closed(template, { ...blanks, first: 'null' })).data).toMatchObject({ first_token_ms: null });
   });
 

@@ -28,12 +28,12 @@ export function encodeMetrics(id: number, data: MetricsEvent): { plain: string; 
 
 /** What follows `id: <n>\n` in an `end` frame. Numbers not given here are filled in where the log is closed (close-log.lua). */
 export function endTemplate(
-  end: Pick<EndEvent, 'finish_reason' | 'canceled' | 'kv_warmth' | 'artifact_id'>,
+  end: Pick<EndEvent, 'finish_reason' | 'canceled' | 'artifact_id'>,
   usage?: { readonly tokensIn: number; readonly tokensOut: number },
 ): string {
-  const rest = JSON.stringify(end).slice(1);
+  const rest = JSON.stringify(end).slice(1, -1);
   const counts = `"tokens_in":${usage?.tokensIn ?? '{in}'},"tokens_out":${usage?.tokensOut ?? '{out}'}`;
-  return `event: end\ndata: {${counts},"decode_time_ms":{decode},"decode_ms":{decode},"first_token_ms":{first},${rest}\n\n`;
+  return `event: end\ndata: {${counts},"decode_time_ms":{decode},"decode_ms":{decode},"first_token_ms":{first},${rest},"kv_warmth":{warm}}\n\n`;
 }
 
 /** A terminal frame whose `rest` has no blanks to fill in, and may be long. */

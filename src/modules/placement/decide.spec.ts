@@ -100,7 +100,7 @@ const someAffinity = fc.option(fc.record({ poolId: fc.constantFrom(...someIds), 
 
 /** The rules once more, put differently. */
 function canTake({ modelRef, ctxNeeded, wish: wanted }: PlacementRequest, candidate: PoolSnapshot): boolean {
-  const masks = candidate.replicas.filter(({ ready }) => ready).map(({ deviceMask }) => deviceMask);
+  const ready = candidate.replicas.filter((one) => one.ready);
   const { require_device_mask: mask, avoid_pools: avoided } = { avoid_pools: [], ...wanted };
   return [
     candidate.ready,
@@ -108,7 +108,7 @@ function canTake({ modelRef, ctxNeeded, wish: wanted }: PlacementRequest, candid
     candidate.features?.has('prompt') !== false,
     (candidate.ctxMax ?? Infinity) >= ctxNeeded,
     (candidate.kv?.freeBytes ?? Infinity) >= 10 * ctxNeeded,
-    masks.every((one) => one === (mask ?? one)),
+    mask === undefined || ready.some(({ deviceMask }) => deviceMask === mask),
     !avoided.includes(candidate.id),
   ].every(Boolean);
 }
@@ -234,12 +234,16 @@ describe('choosing a pool', () => {
     expect(chosen(decide(request(), [pool('b'), pool('a')]))).toBe('a');
   });
 
-  it('takes a task that needs a device mask only where every ready replica has it', () => {
-    const asked = request(wish({ require_device_mask: '0' }));
-    const mixed = pool('a', { replicas: [replica('r0'), replica('r1', { deviceMask: '1' })] });
-    expect(chosen(decide(asked, [mixed]))).toBe('POOL_UNAVAILABLE');
-    const away = pool('a', { replicas: [replica('r0'), replica('r1', { deviceMask: '1', ready: false })] });
-    expect(chosen(decide(asked, [away]))).toBe('a');
+  it('takes a task that needs a device mask only where a ready replica has it, and looks at no other replica', () => {
+    const asked = request(wish({ require_device_mask: '1' }));
+    expect(chosen(decide(asked, [pool('a')]))).toBe('POOL_UNAVAILABLE');
+    const mixed = (id: string, change: Partial<ReplicaSnapshot>): PoolSnapshot =>
+      pool(id, { replicas: [replica('r0'), replica('r1', { deviceMask: '1', ...change })] });
+    expect(decide(asked, [mixed('a', { ready: false })])).toMatchObject({
+      code: 'POOL_UNREADY',
+      message: 'The pool is not ready: no replica of it with the device mask 1 is ready.',
+    });
+    expect(chosen(decide(asked, [mixed('a', { activeLeases: 4 }), mixed('b', {})]))).toBe('b');
   });
 
   it('follows the order of the preferred pools before anything else', () => {

@@ -75,10 +75,11 @@ function lacks({ needs }: PlacementRequest, { engine, features }: PoolSnapshot):
     }));
 }
 
-/** Any replica of a pool may get the task: so all that could take it must have the mask. A pool without replicas may yet get them. */
+/** A replica that has it must be there, and be ready where any is. A pool without replicas may yet get them. */
 function maskObstacle(mask: string | undefined, { replicas }: PoolSnapshot): Obstacle | null {
-  if (mask === undefined) return null;
-  const hasReady = replicas.some(({ ready }) => ready);
-  const fits = replicas.every(({ ready, deviceMask }) => deviceMask === mask || (hasReady && !ready));
-  return fits ? null : { kind: 'mask', text: `not every replica of it has the device mask ${mask}` };
+  if (mask === undefined || replicas.length === 0) return null;
+  const having = replicas.filter(({ deviceMask }) => deviceMask === mask);
+  if (having.length === 0) return { kind: 'mask', text: `no replica of it has the device mask ${mask}` };
+  const isReady = having.some(({ ready }) => ready) || !replicas.some(({ ready }) => ready);
+  return isReady ? null : { kind: 'unready', text: `no replica of it with the device mask ${mask} is ready` };
 }

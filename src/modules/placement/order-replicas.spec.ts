@@ -22,7 +22,14 @@ it('puts free slots first, then free memory, then the smaller share of busy slot
   expect(order(replica('b'), replica('a'))).toEqual(['a', 'b']);
 });
 
-it('puts the replica that knows the session before all others', () => {
-  const all = [replica('a'), replica('b', { activeLeases: 4 })];
-  expect(orderReplicas(all, 'b').map(({ id }) => id)).toEqual(['b', 'a']);
+it('puts the replica that knows the session before all others, but waits for it no longer than for them', () => {
+  const home = { homeReplicaId: 'b', deviceMask: null };
+  const first = (activeLeases: number): string | undefined =>
+    orderReplicas([replica('a'), replica('b', { activeLeases })], home)[0]?.id;
+  expect([first(3), first(4)]).toEqual(['b', 'a']);
+});
+
+it('takes only replicas with the device mask that the task requires', () => {
+  const all = [replica('a', { deviceMask: '0' }), replica('b', { deviceMask: '1' }), replica('c')];
+  expect(orderReplicas(all, { homeReplicaId: 'a', deviceMask: '1' }).map(({ id }) => id)).toEqual(['b']);
 });

@@ -1,16 +1,23 @@
 import type { ReplicaSnapshot } from './snapshot.js';
 import { compareStandings } from './standing.js';
 
+/** What a task asks of its replica; null: nothing. */
+interface Wish {
+  readonly homeReplicaId: string | null;
+  readonly deviceMask: string | null;
+}
+
 /**
- * The replicas of a pool that may take a task, best first, by the order that pools are chosen by: the one where its session ran last, then
- * one with a free slot (it would be done first: speed is measured by pool), most free GPU memory, smallest share of taken slots, id. Pure.
+ * The replicas of a pool that may take a task, best first, by the order that pools are chosen by: the one where its session ran last, if a
+ * slot is free there, then one with a free slot (it would be done first: speed is measured by pool), most free GPU memory, smallest share of
+ * taken slots, id. A session doesn't wait for its replica while another is free. Pure.
  */
 export function orderReplicas(
   replicas: readonly ReplicaSnapshot[],
-  homeReplicaId: string | null = null,
+  { homeReplicaId, deviceMask }: Wish = { homeReplicaId: null, deviceMask: null },
 ): ReplicaSnapshot[] {
   return replicas
-    .filter(({ ready }) => ready)
+    .filter((replica) => replica.ready && (deviceMask === null || replica.deviceMask === deviceMask))
     .map((replica) => ({ replica, standing: standingOf(replica, homeReplicaId) }))
     .sort((a, b) => compareStandings(a.standing, b.standing))
     .map(({ replica }) => replica);
@@ -19,7 +26,7 @@ export function orderReplicas(
 function standingOf({ id, slots, activeLeases, vramFreeBytes }: ReplicaSnapshot, homeReplicaId: string | null) {
   return {
     id,
-    isHome: id === homeReplicaId,
+    isHome: id === homeReplicaId && activeLeases < slots,
     completionMs: null,
     isGuess: false,
     isBusy: activeLeases >= slots,

@@ -27,17 +27,9 @@ export function scoreOf({ standing }: Ranked, best: Ranked): number {
   return own <= 0 ? 1 : rounded(Math.min(1, least / own));
 }
 
-function standingOf({ affinity }: PlacementRequest, pool: PoolSnapshot, slowestMs: number | null): Standing {
+function standingOf({ affinity, wish }: PlacementRequest, pool: PoolSnapshot, slowestMs: number | null): Standing {
   const { id, predicted, waiting } = pool;
-  let slots = 0;
-  let active = 0;
-  let vramFreeBytes: number | null = null;
-  for (const replica of pool.replicas) {
-    if (!replica.ready) continue;
-    slots += replica.slots;
-    active += replica.activeLeases;
-    if (replica.vramFreeBytes !== null) vramFreeBytes = Math.max(vramFreeBytes ?? 0, replica.vramFreeBytes);
-  }
+  const { slots, active, vramFreeBytes } = capacityOf(pool, wish?.require_device_mask);
   const isBusy = active + waiting >= slots;
   const guessMs = slowestMs === null ? null : slowestMs * (isBusy ? 1 + (waiting + 1) / Math.max(1, slots) : 1);
   return {
@@ -49,6 +41,20 @@ function standingOf({ affinity }: PlacementRequest, pool: PoolSnapshot, slowestM
     vramFreeBytes,
     load: (active + waiting) / Math.max(1, slots),
   };
+}
+
+/** What the replicas that may have the task offer together. */
+function capacityOf({ replicas }: PoolSnapshot, mask: string | undefined) {
+  let slots = 0;
+  let active = 0;
+  let vramFreeBytes: number | null = null;
+  for (const replica of replicas) {
+    if (!replica.ready || (mask !== undefined && replica.deviceMask !== mask)) continue;
+    slots += replica.slots;
+    active += replica.activeLeases;
+    if (replica.vramFreeBytes !== null) vramFreeBytes = Math.max(vramFreeBytes ?? 0, replica.vramFreeBytes);
+  }
+  return { slots, active, vramFreeBytes };
 }
 
 function rounded(share: number): number {

@@ -47,6 +47,15 @@ export function costOf(price: TokenPrice, tokensIn: number, tokensOut: number): 
   return tokensIn * price.inNano + tokensOut * price.outNano;
 }
 
+/** What is left, as clients read it; only of budgets that there are. */
+export function budgetFields({ tokens, timeMs, costNano }: Budgets) {
+  return {
+    ...(tokens !== null && { tokens_budget_remaining: tokens }),
+    ...(timeMs !== null && { time_budget_remaining_ms: timeMs }),
+    ...(costNano !== null && { cost_budget_remaining: costNano / nanoPerUnit }),
+  };
+}
+
 /** What is left of the budgets; never below nothing. */
 export function leftOf(budgets: Budgets, used: Amounts): Budgets {
   const left = (budget: number | null, taken: number): number | null =>

@@ -1,4 +1,5 @@
 export {
+  budgetFields,
   costOf,
   nanoPerUnit,
   sessionLimits,
@@ -8,7 +9,8 @@ export {
   type SessionLimits,
 } from './budget.js';
 export { SessionEvictionsRepository } from './session-evictions.repository.js';
-export { SessionLedger, type TurnWish } from './session-ledger.js';
-export { Sessions, type Reservation } from './sessions.js';
+export { evictedChannel, sessionKeyPrefix } from './session-keys.js';
+export { SessionLedger, type SessionHome, type TurnWish } from './session-ledger.js';
+export { Sessions, type Reservation, type TurnBegin } from './sessions.js';
 export { SessionsModule } from './sessions.module.js';
 export type { Turn, TurnHistory, TurnRecord } from './turn-history.port.js';

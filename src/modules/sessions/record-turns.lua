@@ -1,7 +1,7 @@
 -- Brings turns into a session as they are recorded: one that has just ended, or all of a session that Redis has lost.
 -- KEYS  1 session, see reserve-turn.lua   2 open turns of all sessions
 -- ARGV  1 session id   2 generation   3 now, Unix ms   4 ms the session stays once no turn is open   5 '1' make the session where there is none
---       6 pool and 7 replica of the last turn ('' = leave)
+--       6 pool and 7 replica of the last turn, for a session that knows of none ('' = leave)
 --       then for each turn: task id, 'o' open or 'x' ended, tokens, ms, nano reserved or used
 -- Reply 1 done, 0 there is no such session, or another generation of it
 -- Invariant: every turn counts once, whatever is done twice; an ended turn is never opened again, and an open one keeps what it has reserved.
@@ -38,7 +38,7 @@ for a = 8, #ARGV, 5 do
 end
 if generation ~= ARGV[2] then return 0 end
 redis.call('HSET', KEYS[1], 'at', ARGV[3])
-if ARGV[7] ~= '' then redis.call('HSET', KEYS[1], 'pool', ARGV[6], 'replica', ARGV[7]) end
+if ARGV[7] ~= '' and redis.call('HSETNX', KEYS[1], 'replica', ARGV[7]) == 1 then redis.call('HSET', KEYS[1], 'pool', ARGV[6]) end
 if tonumber(redis.call('HGET', KEYS[1], 'o')) > 0 then
   redis.call('PERSIST', KEYS[1])
 else

@@ -2,11 +2,12 @@ import type { Redis } from 'ioredis';
 import type { Clock } from '../../platform/clock/clock.js';
 import { LuaScript } from '../../platform/redis/lua-script.js';
 import type { Amounts, SessionLimits } from './budget.js';
-import { openTurnsKey, sessionKey } from './session-keys.js';
-import type { TurnRecord } from './turn-history.port.js';
+import { evictedChannel, openTurnsKey, sessionKey } from './session-keys.js';
+import type { Turn, TurnRecord } from './turn-history.port.js';
 
 const reserveScript = new LuaScript(new URL('./reserve-turn.lua', import.meta.url));
 const withdrawScript = new LuaScript(new URL('./withdraw-turn.lua', import.meta.url));
+const beginScript = new LuaScript(new URL('./begin-turn.lua', import.meta.url));
 const recordScript = new LuaScript(new URL('./record-turns.lua', import.meta.url));
 
 /** A session as Redis has it. */
@@ -19,7 +20,13 @@ export interface SessionState {
   /** Milliseconds until it is forgotten; null: not while a turn is open. */
   readonly ttlMs: number | null;
   /** Where its last turn began; null before the first. */
-  readonly lastRun: { readonly poolId: string; readonly replicaId: string } | null;
+  readonly lastRun: SessionHome | null;
+}
+
+/** A replica that ran a turn of a session. */
+export interface SessionHome {
+  readonly poolId: string;
+  readonly replicaId: string;
 }
 
 /** What a turn asks for. */
@@ -86,6 +93,21 @@ export class SessionLedger {
     };
   }
 
+  /**
+   * A turn begins on a replica, which is from now on where its session ran last. `isSame`: an earlier turn ran there before it. Null: the
+   * session is not that one any more.
+   */
+  async begin(
+    { session_id: sessionId, generation }: Pick<Turn, 'session_id' | 'generation'>,
+    taskId: string,
+    { poolId, replicaId }: SessionHome,
+  ): Promise<{ readonly isSame: boolean; readonly taken: Amounts } | null> {
+    const reply = await beginScript.run(this.redis, [sessionKey(sessionId)], [generation, taskId, poolId, replicaId]);
+    if (!Array.isArray(reply)) throw new Error('unexpected reply of begin-turn.lua');
+    const [isThere, isSame, tokens = 0, timeMs = 0, costNano = 0] = reply.map(Number);
+    return isThere === 1 ? { isSame: isSame === 1, taken: { tokens, timeMs, costNano } } : null;
+  }
+
   /** Takes a reservation back whose task was not accepted. */
   async withdraw(sessionId: string, taskId: string, generation: string): Promise<void> {
     await withdrawScript.run(this.redis, keysOf(sessionId), [sessionId, taskId, generation, this.limits.ttlMs]);
@@ -119,9 +141,21 @@ export class SessionLedger {
     return reply === 1;
   }
 
-  /** Forgets it; what its open turns use is counted nowhere. */
+  /** Forgets it, and tells the workers; what its open turns use is counted nowhere. */
   async forget(sessionId: string): Promise<void> {
-    await this.redis.del(sessionKey(sessionId));
+    await this.redis.multi().del(sessionKey(sessionId)).publish(evictedChannel, sessionId).exec();
+  }
+
+  /** Of these sessions, those that are not there (any more). */
+  async missing(sessionIds: readonly string[]): Promise<string[]> {
+    const pipeline = this.redis.pipeline();
+    for (const id of sessionIds) pipeline.exists(sessionKey(id));
+    const replies = (await pipeline.exec()) ?? [];
+    return sessionIds.filter((_, place) => {
+      const [error, count] = replies[place] ?? [];
+      if (error) throw error;
+      return count === 0;
+    });
   }
 }
 

@@ -2,7 +2,7 @@ import type { Clock } from '../../platform/clock/clock.js';
 import { newUuid } from '../../platform/ids/uuid.js';
 import { leftOf, type Budgets, type SessionLimits, type TokenPrice } from './budget.js';
 import type { SessionEvictionsRepository } from './session-evictions.repository.js';
-import type { LedgerReply, SessionLedger, SessionState, TurnWish } from './session-ledger.js';
+import type { LedgerReply, SessionHome, SessionLedger, SessionState, TurnWish } from './session-ledger.js';
 import { stayMsOf } from './session-life.js';
 import type { Turn, TurnHistory, TurnRecord } from './turn-history.port.js';
 
@@ -10,6 +10,12 @@ import type { Turn, TurnHistory, TurnRecord } from './turn-history.port.js';
 export type Reservation =
   | { readonly kind: 'reserved'; readonly turn: Turn; readonly left: Budgets }
   | { readonly kind: 'refused'; readonly over: Exclude<LedgerReply['kind'], 'reserved'>; readonly left: Budgets };
+
+/** A turn that has begun. `isSame`: the turn before it ran on the same replica. `left` is what the session may still use. */
+export interface TurnBegin {
+  readonly isSame: boolean;
+  readonly left: Budgets;
+}
 
 /** A session as it stands. */
 export interface SessionView extends SessionState {
@@ -31,6 +37,26 @@ export class Sessions {
     let state = await this.ledger.read(sessionId);
     if (state === null && (await this.restore(sessionId))) state = await this.ledger.read(sessionId);
     return state === null ? null : { ...state, left: leftOf(this.limits.budgets, state.taken) };
+  }
+
+  /** Where its last turn began, as far as Redis knows; null: nowhere yet. */
+  async homeOf(sessionId: string): Promise<SessionHome | null> {
+    return (await this.ledger.read(sessionId))?.lastRun ?? null;
+  }
+
+  /** A turn begins on a replica. Null: its session was forgotten meanwhile. */
+  async begin(
+    turn: Pick<Turn, 'session_id' | 'generation'>,
+    taskId: string,
+    where: SessionHome,
+  ): Promise<TurnBegin | null> {
+    const begun = await this.ledger.begin(turn, taskId, where);
+    return begun === null ? null : { isSame: begun.isSame, left: leftOf(this.limits.budgets, begun.taken) };
+  }
+
+  /** Of these sessions, those that were deleted or have expired, as far as Redis knows. */
+  gone(sessionIds: readonly string[]): Promise<string[]> {
+    return this.ledger.missing(sessionIds);
   }
 
   /** Lets a turn in and reserves for it, in one step for all processes; begins the session where there is none. */

@@ -1,10 +1,10 @@
 import type { Clock } from '../../platform/clock/clock.js';
 import type { Deadlines, LineGauge } from '../admission/index.js';
 import { busySlots, type LivePool } from '../pools/index.js';
-import { emptyView, newTask, type Draft, type SubmitContext, type SubmitOutcome } from './draft.js';
+import { emptyView, newTask, replicaWish, type Draft, type SubmitContext, type SubmitOutcome } from './draft.js';
 import { startedChunk, startedFrame } from './open-task.js';
 import type { StartableTask, StartedTask, StartNow } from './start-now.port.js';
-import { runRequestOf, type NewTask } from './task-record.js';
+import { replicaMarks, runRequestOf, type NewTask } from './task-record.js';
 import type { TasksRepository } from './tasks.repository.js';
 import type { TasksTelemetry } from './tasks.telemetry.js';
 
@@ -28,7 +28,7 @@ export class AdmitAtOnce {
     const { startNow } = this;
     const { taskId, pool, context } = draft;
     const { tasks, deadlines, telemetry, clock } = this.with_;
-    const replicaId = this.looksFree(pool) ? startNow?.choose(pool.config.id) : null;
+    const replicaId = this.looksFree(pool) ? startNow?.choose(pool.config.id, replicaWish(draft)) : null;
     if (startNow === null || typeof replicaId !== 'string') return null;
     const task = newTask(draft, emptyView, replicaId, clock.now());
     const starting = startNow.start(startableOf(task, context), replicaId);
@@ -73,5 +73,6 @@ function startableOf(task: NewTask, { hubId }: SubmitContext): StartableTask {
     hubId,
     request: runRequestOf(task),
     startedFrame: startedFrame(task),
+    marks: replicaMarks(task),
   };
 }

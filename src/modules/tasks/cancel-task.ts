@@ -30,7 +30,7 @@ export interface CancelCollaborators {
   readonly telemetry: TasksTelemetry;
 }
 
-const canceledEnding = endTemplate({ finish_reason: 'canceled', canceled: true, kv_warmth: false });
+const canceledEnding = endTemplate({ finish_reason: 'canceled', canceled: true });
 
 /**
  * Cancels a task, wherever it is. The fence in Redis falls first, atomically with the terminal event: nothing is appended after it. When

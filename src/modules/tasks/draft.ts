@@ -4,9 +4,10 @@ import type { LineView } from '../admission/index.js';
 import type { LogChunk } from '../events/index.js';
 import type { LivePool } from '../pools/index.js';
 import type { RateTicket } from '../rate-limits/index.js';
-import type { Budgets, Reservation } from '../sessions/index.js';
+import type { Budgets, Reservation, SessionHome } from '../sessions/index.js';
 import { backoffMs, placementRecord, streamsOf, type Assigned } from './admission-answer.js';
 import { onTime, predictStart } from './predict-start.js';
+import type { ReplicaWish } from './start-now.port.js';
 import { expectedTokens, type NewTask } from './task-record.js';
 
 export interface SubmitContext {
@@ -36,6 +37,8 @@ export interface Draft {
   readonly decision: Assigned;
   readonly pool: LivePool;
   readonly context: SubmitContext;
+  /** Where its session ran last; null: nowhere, it has none, or it wants to run cold. */
+  readonly home: SessionHome | null;
   /** Its turn in its session, from the moment it has one. */
   admitted: Extract<Reservation, { kind: 'reserved' }> | null;
 }
@@ -46,6 +49,14 @@ export interface AdmissionGate {
   enter(draft: Draft): Promise<void>;
   /** The task was refused further on, or it turned out to be a repeat. Never rejects. */
   leave(draft: Draft): Promise<void>;
+}
+
+/** What a task asks of the replica it gets. */
+export function replicaWish({ request, pool, home }: Pick<Draft, 'request' | 'pool' | 'home'>): ReplicaWish {
+  return {
+    homeReplicaId: home?.poolId === pool.config.id ? home.replicaId : null,
+    deviceMask: request.placement?.require_device_mask ?? null,
+  };
 }
 
 /** A line in which nobody waits. */

@@ -11,7 +11,7 @@ export { PlaceTask } from './place-task.js';
 export { replicaSnapshots } from './pool-snapshot.js';
 export { RateGate } from './rate-gate.js';
 export { ReadTask } from './read-task.js';
-export type { StartableTask, StartedTask, StartNow } from './start-now.port.js';
+export type { ReplicaWish, StartableTask, StartedTask, StartNow } from './start-now.port.js';
 export { SessionGate } from './session-gate.js';
 export { StreamTask } from './stream-task.js';
 export { SubmitTask } from './submit-task.js';

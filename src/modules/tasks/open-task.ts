@@ -1,6 +1,6 @@
 import { encodeFrame, type EventLog, LogChunk } from '../events/index.js';
 import type { Deadlines, PoolQueue } from '../admission/index.js';
-import { runRequestOf, type NewTask, type OpenTask } from './task-record.js';
+import { replicaMarks, runRequestOf, type NewTask, type OpenTask } from './task-record.js';
 
 /** Event 1 of a task. The same task always gives the same bytes, also when its log must be opened again. */
 export function startedFrame(task: Pick<OpenTask, 'taskId' | 'admission' | 'request' | 'engine' | 'poolId'>): string {
@@ -37,6 +37,7 @@ export async function openTask(
     request,
     startedFrame: startedFrame(task),
     hubId,
+    marks: replicaMarks(task),
   });
   const offered = queue.offer(task.taskId, task.correlationId, task.priority);
   const watched = task.deadlineMs === null ? null : deadlines.watch(task.taskId, task.deadlineMs);

@@ -16,15 +16,23 @@ export class PlaceTask {
     private readonly clock: Clock,
   ) {}
 
-  /** Asks no store. @param pools those that may be chosen; all when left out */
-  run(request: TaskRequest, pools: readonly LivePool[] = this.pools.all()): Decision {
+  /**
+   * Asks no store.
+   * @param pools those that may be chosen; all when left out
+   * @param home where its session ran last; null: nowhere that matters
+   */
+  run(
+    request: TaskRequest,
+    pools: readonly LivePool[] = this.pools.all(),
+    home: PlacementRequest['affinity'] = null,
+  ): Decision {
     const task = { priority: request.priority, tokens: expectedTokens(request), nowMs: this.clock.now() };
     const snapshots = pools.map((pool) => poolSnapshot(pool, this.gauge.of(pool.config.id), task));
-    return decide(placementRequest(request), snapshots);
+    return decide({ ...placementRequest(request), affinity: home }, snapshots);
   }
 }
 
-function placementRequest(request: TaskRequest): PlacementRequest {
+function placementRequest(request: TaskRequest): Omit<PlacementRequest, 'affinity'> {
   const { ctx = 0, max_tokens: maxTokens = 0 } = request;
   const needs = requiredFeatures(workOf(request), isStrict(request));
   return {
@@ -34,7 +42,6 @@ function placementRequest(request: TaskRequest): PlacementRequest {
     samplerProfile: request.sampler_profile_version,
     ctxNeeded: Math.max(ctx, maxTokens + 1),
     ctxField: ctx > maxTokens ? 'ctx' : 'max_tokens',
-    affinity: null,
     wish: request.placement,
   };
 }

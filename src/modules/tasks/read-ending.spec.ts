@@ -11,8 +11,8 @@ function chunk(first: number, frames: readonly string[], isFinal = false): LogCh
 const token = (id: number, text: string): string => encodeFrame(id, 'token', JSON.stringify({ t: text, i: id - 2 }));
 const started = chunk(1, [encodeFrame(1, 'started', '{}')]);
 const end = (finishReason: 'stop' | 'canceled'): LogChunk => {
-  const known: Readonly<Record<string, string>> = { in: '5', out: '7', decode: '120', first: '30' };
-  const template = endTemplate({ finish_reason: finishReason, kv_warmth: false });
+  const known: Readonly<Record<string, string>> = { in: '5', out: '7', decode: '120', first: '30', warm: 'true' };
+  const template = endTemplate({ finish_reason: finishReason });
   const filled = template.replaceAll(/\{([a-z]+)\}/g, (blank, name: string) => known[name] ?? blank);
   return chunk(4, [`id: 4\n${filled}`], true);
 };

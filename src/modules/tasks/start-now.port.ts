@@ -11,6 +11,16 @@ export interface StartableTask {
   readonly hubId: string | null;
   readonly request: RunRequest;
   readonly startedFrame: string;
+  /** See replicaMarks. */
+  readonly marks: readonly string[];
+}
+
+/** What a task asks of the replica it gets. */
+export interface ReplicaWish {
+  /** Where its session ran last: the best one, as long as a slot is free there. Null: nowhere in this pool. */
+  readonly homeReplicaId: string | null;
+  /** The device mask it must have; null: any. */
+  readonly deviceMask: string | null;
 }
 
 /** A task that has begun; exactly one of the two must be called. */
@@ -24,7 +34,7 @@ export interface StartedTask {
 /** Begins tasks in this very process when nobody waits and a slot is free. Implemented by the worker role. */
 export interface StartNow {
   /** The replica that would take a task of the pool now, as far as is known here; null: none. */
-  choose(poolId: string): string | null;
+  choose(poolId: string, wish: ReplicaWish): string | null;
   /** Begins the task on that replica; null when it must wait in line after all. */
   start(task: StartableTask, replicaId: string): Promise<StartedTask | null>;
 }

@@ -15,7 +15,7 @@ export interface SubmitCollaborators {
   readonly pools: PoolRegistry;
   readonly placeTask: PlaceTask;
   readonly tasks: TasksRepository;
-  readonly sessions: Pick<Sessions, 'find'>;
+  readonly sessions: Pick<Sessions, 'find' | 'homeOf'>;
   /** Passed in this order once the pool is chosen. */
   readonly gates: readonly AdmissionGate[];
   readonly atOnce: AdmitAtOnce;
@@ -47,17 +47,22 @@ export class SubmitTask {
       if (before !== null) return before;
     }
     if (request.deadline_ms !== undefined && request.deadline_ms <= 0) throw deadlinePassed();
-    return this.passGates(this.place(taskId, hash, request, context));
+    return this.passGates(await this.place(taskId, hash, request, context));
   }
 
-  private place(taskId: string, hash: string, request: TaskRequest, context: SubmitContext): Draft {
+  private async place(taskId: string, hash: string, request: TaskRequest, context: SubmitContext): Promise<Draft> {
     const { pools, placeTask, telemetry } = this.with_;
-    const decision = placeTask.run(request);
+    const home = await this.homeOf(request);
+    const decision = placeTask.run(request, pools.all(), home);
     telemetry.placed(decision);
     if (decision.kind === 'none') throw noPool(decision, pools.find(decision.poolId ?? ''));
     const pool = pools.find(decision.poolId);
     if (pool === null) throw poolVanished();
-    return { taskId, hash, request, decision, pool, context, admitted: null };
+    return { taskId, hash, request, decision, pool, context, home, admitted: null };
+  }
+
+  private async homeOf({ session_id: sessionId, kv_hint: hint }: TaskRequest): Promise<Draft['home']> {
+    return sessionId === undefined || hint === 'cold' ? null : this.with_.sessions.homeOf(sessionId);
   }
 
   private async passGates(draft: Draft): Promise<SubmitOutcome> {

@@ -79,6 +79,8 @@ export interface OpenTask {
 export interface RunRequest extends WorkFields {
   readonly correlation_id: string;
   readonly session_id?: string | undefined;
+  /** Which session of that id it entered, see Turn; absent: none. */
+  readonly generation?: string | undefined;
   readonly priority: Priority;
   readonly deadline_ms: number | null;
   /** The longest its session lets it run; null: no limit. */
@@ -104,9 +106,22 @@ export function runRequestOf({
     priority: request.priority,
     deadline_ms: deadlineMs,
     session_time_ms: turn?.time_ms ?? null,
+    generation: turn?.generation,
     expected_tokens: expectedTokens(request),
     told,
   };
+}
+
+/**
+ * What the choice of its replica depends on, as names and values of the run record (dispatch/claim-task.lua): the session whose last replica
+ * is the best one, and the device mask that it must have.
+ */
+export function replicaMarks({ request, turn }: Pick<OpenTask, 'request' | 'turn'>): string[] {
+  const mask = request.placement?.require_device_mask;
+  return [
+    ...(turn === null || request.kv_hint === 'cold' ? [] : ['home', turn.session_id]),
+    ...(mask === undefined ? [] : ['mask', mask]),
+  ];
 }
 
 /**

@@ -5,7 +5,14 @@ import { OpenAiAdapter } from '../../engines/openai/openai.adapter.js';
 import { TgiAdapter } from '../../engines/tgi/tgi.adapter.js';
 import { VllmAdapter } from '../../engines/vllm/vllm.adapter.js';
 import type { EngineAdapter, EngineAdapters } from '../../engines/engine-adapter.port.js';
-import { ClaimTask, Dispatcher, DispatchTelemetry, KeepResult, RunMeasures } from '../../modules/dispatch/index.js';
+import {
+  ClaimTask,
+  Dispatcher,
+  DispatchTelemetry,
+  EvictSessions,
+  KeepResult,
+  RunMeasures,
+} from '../../modules/dispatch/index.js';
 import { LogAppender, type EventHub } from '../../modules/events/index.js';
 import type { EndTask, StartNow } from '../../modules/tasks/index.js';
 import type { Ground } from '../ground/ground.js';
@@ -47,6 +54,7 @@ export function createWorkerRole(ground: Ground, endTask: EndTask, hub: EventHub
   const claim = new ClaimTask(redis.commands, clock, leaseMs);
   const telemetry = new DispatchTelemetry(metrics, log);
   const measures = new RunMeasures(perf, running, metrics, clock);
+  const evictSessions = new EvictSessions(redis.subscriber, ground.sessions, engines);
   const dispatcher = new Dispatcher(
     queues,
     { commands: redis.commands, subscriber: redis.subscriber, blocking: () => redis.blocking() },
@@ -63,6 +71,8 @@ export function createWorkerRole(ground: Ground, endTask: EndTask, hub: EventHub
       telemetry,
       clock,
       eventLog: ground.eventLog,
+      sessions: ground.sessions,
+      onSessionRun: (sessionId) => evictSessions.ran(sessionId),
     },
     {
       processId,
@@ -73,15 +83,17 @@ export function createWorkerRole(ground: Ground, endTask: EndTask, hub: EventHub
     },
   );
   return {
-    start: () => {
+    start: async () => {
       ground.circuits.onSet((poolId, replicaId, circuit) => telemetry.circuitChanged(poolId, replicaId, circuit));
       binding.start();
       testing.start();
-      return dispatcher.start();
+      await evictSessions.start();
+      await dispatcher.start();
     },
     startNow: dispatcher.startNow,
     stop: async (graceMs) => {
       testing.stop();
+      evictSessions.stop();
       await dispatcher.stop(graceMs);
       await close();
     },

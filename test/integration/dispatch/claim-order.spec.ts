@@ -5,6 +5,7 @@ import { batchShare, Line } from '../../../src/modules/admission/index.js';
 import { ClaimTask } from '../../../src/modules/dispatch/index.js';
 import { endTemplate, EventLog } from '../../../src/modules/events/index.js';
 import { leaseKey, Leases, workersKey, type LivePool } from '../../../src/modules/pools/index.js';
+import { sessionKeyPrefix } from '../../../src/modules/sessions/index.js';
 import { freshRedis } from '../../support/stores.js';
 
 type Class = 'interactive' | 'batch';
@@ -12,7 +13,7 @@ type Class = 'interactive' | 'batch';
 const slots = 3;
 const maxWaitMs = 1000;
 const leaseMs = 10_000_000;
-const canceled = endTemplate({ finish_reason: 'canceled', canceled: true, kv_warmth: false });
+const canceled = endTemplate({ finish_reason: 'canceled', canceled: true });
 
 let store: Awaited<ReturnType<typeof freshRedis>>;
 let nowMs = 0;
@@ -38,9 +39,17 @@ function poolWith(share: number): LivePool {
 }
 
 const replicas = [
-  { id: 'r0', slots: 2 },
-  { id: 'r1', slots: 1 },
+  { id: 'r0', slots: 2, deviceMask: '0' },
+  { id: 'r1', slots: 1, deviceMask: '1' },
 ];
+
+/** What a task asks of its replica. Each session ran last where its name says. */
+interface Asks {
+  readonly mask: '0' | '1' | null;
+  readonly session: 'p/r0' | 'p/r1' | 'q/r1' | null;
+}
+const anyReplica: Asks = { mask: null, session: null };
+const sessions = ['p/r0', 'p/r1', 'q/r1'] as const;
 
 /** The pool's line, driven as the api processes and workers drive it. */
 class Drive {
@@ -60,9 +69,17 @@ class Drive {
     return taskId;
   }
 
-  async open(taskId: string): Promise<void> {
+  async open(taskId: string, { mask, session } = anyReplica): Promise<void> {
     const request = JSON.stringify({ prompt: taskId });
-    await this.log.open({ taskId, attempts: 0, request, startedFrame: 'id: 1\n\n', hubId: null });
+    const marks = [...(mask === null ? [] : ['mask', mask]), ...(session === null ? [] : ['home', session])];
+    await this.log.open({ taskId, attempts: 0, request, startedFrame: 'id: 1\n\n', hubId: null, marks });
+  }
+
+  async sessionsRan(): Promise<void> {
+    for (const session of sessions) {
+      const [pool = '', replica = ''] = session.split('/');
+      await store.redis.hset(`${sessionKeyPrefix}${session}`, { g: 'g', pool, replica });
+    }
   }
 
   async cancel(taskId: string): Promise<void> {
@@ -79,6 +96,7 @@ class Drive {
 interface Waiting {
   readonly taskId: string;
   readonly enteredMs: number;
+  readonly asks: Asks;
   isOpen: boolean;
 }
 
@@ -114,9 +132,26 @@ class Model {
     this.passed = priority === 'batch' ? 0 : this.passed + 1;
   }
 
+  /** Where a task would run now: its session's replica, else the first that has the mask and a free slot. */
+  replicaFor({ mask, session }: Asks): string | undefined {
+    const free = replicas.filter(
+      ({ id, slots: most, deviceMask }) =>
+        this.running.filter(({ replicaId }) => replicaId === id).length < most && (mask ?? deviceMask) === deviceMask,
+    );
+    return (free.find(({ id }) => `p/${id}` === session) ?? free[0])?.id;
+  }
+
+  /** Somebody waits for a replica that others can't replace. */
+  get isBlocked(): boolean {
+    return [...this.waiting.interactive, ...this.waiting.batch].some(
+      ({ isOpen, asks }) => isOpen && asks.mask !== null,
+    );
+  }
+
   private first() {
-    const open = ({ isOpen }: Waiting): boolean => isOpen;
-    return { interactive: this.waiting.interactive.find(open), batch: this.waiting.batch.find(open) };
+    const canGo = ({ isOpen, asks }: Waiting): boolean =>
+      isOpen && (asks.mask === null || this.replicaFor(asks) !== undefined);
+    return { interactive: this.waiting.interactive.find(canGo), batch: this.waiting.batch.find(canGo) };
   }
 }
 
@@ -127,6 +162,10 @@ const someStep = fc.oneof(
       kind: fc.constant('enter' as const),
       priority: fc.constantFrom<Class>('interactive', 'batch'),
       isOpen: fc.boolean(),
+      asks: fc.record({
+        mask: fc.constantFrom(null, null, '0' as const, '1' as const),
+        session: fc.constantFrom(null, ...sessions),
+      }),
     }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('open' as const), which: fc.nat() }) },
@@ -151,8 +190,8 @@ async function step(drive: Drive, model: Model, one: Step): Promise<void> {
   switch (one.kind) {
     case 'enter': {
       const taskId = await drive.enter(one.priority);
-      if (one.isOpen) await drive.open(taskId);
-      model.waiting[one.priority].push({ taskId, enteredMs: nowMs, isOpen: one.isOpen });
+      if (one.isOpen) await drive.open(taskId, one.asks);
+      model.waiting[one.priority].push({ taskId, enteredMs: nowMs, asks: one.asks, isOpen: one.isOpen });
       return;
     }
     case 'open':
@@ -183,7 +222,7 @@ async function step(drive: Drive, model: Model, one: Step): Promise<void> {
 
 async function open(drive: Drive, task: Waiting | undefined): Promise<void> {
   if (task === undefined) return;
-  await drive.open(task.taskId);
+  await drive.open(task.taskId, task.asks);
   task.isOpen = true;
 }
 
@@ -205,14 +244,15 @@ async function claim(drive: Drive, model: Model, worker: 0 | 1, named: string | 
   const outcome = await drive.workers[worker].next(drive.pool, replicas, named);
   const expected = model.next();
   if (expected === null) {
-    expect(['idle', 'missing']).toContain(outcome.kind);
+    expect(model.isBlocked ? ['blocked'] : ['idle', 'missing']).toContain(outcome.kind);
     return;
   }
-  if (model.running.length === slots) {
+  const replicaId = model.replicaFor(expected.task.asks);
+  if (replicaId === undefined) {
     expect(outcome).toEqual({ kind: 'full' });
     return;
   }
-  expect(outcome).toMatchObject({ kind: 'claimed', taskId: expected.task.taskId, attempt: 1 });
+  expect(outcome).toMatchObject({ kind: 'claimed', taskId: expected.task.taskId, attempt: 1, replicaId });
   if (outcome.kind === 'claimed') model.start(expected.priority, outcome);
 }
 
@@ -223,6 +263,7 @@ describe('who starts next', () => {
       fc.asyncProperty(steps, async (all) => {
         await store.redis.flushall();
         const drive = new Drive(poolWith(share));
+        await drive.sessionsRan();
         const model = new Model(share);
         for (const one of all) await step(drive, model, one);
         const { interactive, batch } = model.waiting;
