@@ -67,6 +67,9 @@ const policyConfig = z
 const streamingConfig = z
   .strictObject({
     heartbeat_ms: milliseconds(15_000, 100),
+    queue_frame_ms: milliseconds(1_000, 200).describe(
+      'Shortest time between two metrics frames of a waiting task; it grows with each after the 32nd.',
+    ),
     event_ttl_s: z
       .int()
       .min(60)
@@ -223,6 +226,9 @@ export const poolConfig = z
           ),
         batch_max_wait_ms: milliseconds(30_000, 0).describe(
           'How long batch tasks wait for interactive ones at the most.',
+        ),
+        place_again_after_ms: milliseconds(5_000, 200).describe(
+          'How long the pool must have been unready before its waiting tasks are placed in others, and ready before it is given any.',
         ),
       })
       .prefault({}),

@@ -28,8 +28,20 @@ export const tokenEvent = z
 export const metricsEvent = z
   .object({
     phase: z.string().optional(),
-    queue_position: z.int().optional(),
-    queue_depth: z.int().optional(),
+    queue_position: z.int().nonnegative().optional().describe('While it waits: tasks that start before it.'),
+    queue_depth: z.int().nonnegative().optional().describe('Tasks that wait for its pool, itself included.'),
+    predicted_start_ms: z
+      .int()
+      .nonnegative()
+      .optional()
+      .describe('While it waits: milliseconds from now, as in the 202. Left out before anything was measured.'),
+    predicted_start_p90_ms: z.int().nonnegative().optional(),
+    on_time_probability: z.number().min(0).max(1).optional(),
+    pool_id: poolIdText.optional().describe('The pool it waits for from now on: it was placed again.'),
+    pool_ready: z
+      .boolean()
+      .optional()
+      .describe('`false`: its pool is not ready, and it waits for it, until its deadline; `true`: it is again.'),
     replica_id: z.string().optional(),
     kv_warmth: z
       .boolean()

@@ -85,6 +85,10 @@ export const placementRecord = z
     reasons: z.array(z.string()),
     candidates_considered: z.int().nonnegative().optional().describe('Pools that were looked at.'),
     candidates: z.array(placementCandidate).describe('The best of them: the chosen one first.'),
+    earlier_pools: z
+      .array(poolIdText)
+      .optional()
+      .describe('Pools it waited for before, in order: each stopped being ready.'),
   })
   .meta({ id: 'PlacementRecord' });
 export type PlacementRecord = z.infer<typeof placementRecord>;

@@ -1,7 +1,8 @@
 import type { Redis } from 'ioredis';
 import { keyPrefix } from '../../platform/redis/redis-connections.js';
 
-const deadlinesKey = `${keyPrefix}:deadlines`;
+/** Sorted set: open tasks by their deadline, Unix ms. */
+export const deadlinesKey = `${keyPrefix}:deadlines`;
 
 /** The deadlines of open tasks, in Redis, so that any process notices one that passes while no worker lives. */
 export class Deadlines {

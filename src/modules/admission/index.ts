@@ -1,5 +1,5 @@
 export { batchShare } from './batch-share.js';
-export { Deadlines } from './deadlines.js';
+export { Deadlines, deadlinesKey } from './deadlines.js';
 export { LineGauge } from './line-gauge.js';
 export { PoolQueues } from './pool-queues.js';
 export { estimateRun, estimateStart, onTimeProbability, type Estimate, type StartEstimate } from './estimate-start.js';
@@ -12,5 +12,5 @@ export {
   type LineEntry,
   type LineView,
 } from './line.js';
-export { droppedKey } from './line-keys.js';
+export { droppedKey, lineKeeperKey } from './line-keys.js';
 export { PoolQueue, queueNameOf, queuePrefix, type PoolJob, type PoolJobName } from './pool.queue.js';

@@ -11,3 +11,5 @@ export const lineSumsKey = (poolId: string): string => `${keyPrefix}:line:${pool
 export const droppedKey = (poolId: string): string => `${keyPrefix}:line:${poolId}:dropped`;
 /** Counter: the order of entry over all pools. */
 export const lineSequenceKey = `${keyPrefix}:line-sequence`;
+/** Which process looks after a line: see the room `waiting`. */
+export const lineKeeperKey = (poolId: string): string => `${keyPrefix}:line:${poolId}:keeper`;

@@ -142,6 +142,18 @@ export class Line {
     await this.redis.zrem(droppedKey(poolId), taskId);
   }
 
+  /** Some who wait, interactive ones first, each class in order of entry. @param from how many are passed over */
+  async page(poolId: string, from: number, count: number): Promise<string[]> {
+    const ranks = (key: string, first: number, last: number): Promise<string[]> =>
+      this.redis.zrange(key, String(first), String(last));
+    const interactive = await ranks(lineKey(poolId, 'interactive'), from, from + count - 1);
+    if (interactive.length === count) return interactive;
+    const passed = await this.redis.zcard(lineKey(poolId, 'interactive'));
+    const first = Math.max(0, from - passed);
+    const rest = await ranks(lineKey(poolId, 'batch'), first, first + count - interactive.length - 1);
+    return [...interactive, ...rest];
+  }
+
   /** Tasks that entered before `beforeMs` (Unix ms) and still wait. */
   async enteredBefore(poolId: string, beforeMs: number): Promise<string[]> {
     const entries = await this.redis.hgetall(lineTokensKey(poolId));

@@ -6,10 +6,12 @@
 --       7 ms after which a waiting batch task need not wait for interactive ones   8 slots that such tasks may take
 --       9 interactive tasks that start between two of them   10 prefix of sessions   11 the pool
 --       12… of each replica: its slots, 0 = may not be taken, and its device mask
--- Reply {'claimed', task, attempt, replica (1-based), highest event id, tokens in the log, request}
+-- Reply {'claimed', task, attempt, replica (1-based), highest event id, tokens in the log, request,
+--          1 if it was placed in this pool again else 0}
 --       {'full'} somebody could start, and no replica has a free slot   {'held'} nobody waits; the named task holds a live lease
 --       {'blocked'} slots are free, and none of them on a replica with the device mask that those who wait require
---       {'closed'} the named task has ended, or lost its place and is about to end   {'missing'} nobody waits; the named task has no log (yet)
+--       {'closed'} the named task has ended, lost its place and is about to end, or was placed in another pool
+--       {'missing'} nobody waits; the named task has no log (yet)
 --       {'idle'} nobody waits
 -- Invariant: of all attempts only the newest holds the fence, and it holds exactly one lease. Interactive tasks start before batch tasks,
 --       each class in order of entry; but a task that is out of line (its worker died, or its place was lost) starts at once by its ticket.
@@ -105,7 +107,11 @@ local function is_held(fence)
 end
 local fence = named ~= '' and fence_of(named) or nil
 local chosen, is_over = nil, false
-if fence then
+-- Another pool's to start, whatever ticket is left here: see waiting/move-task.lua.
+local pool = fence and redis.call('HGET', ARGV[5] .. named, 'p')
+if pool and pool ~= ARGV[11] then
+  is_over = true
+elseif fence then
   is_over = fence == 'x' or redis.call('ZSCORE', KEYS[5], named)
   if is_over then
     leave_line(named)
@@ -145,4 +151,5 @@ if newest then
     if newest[2][f] == 'k' then tokens = tonumber(newest[2][f + 1]) end
   end
 end
-return { 'claimed', chosen, attempt, replica - 5, id, tokens, redis.call('HGET', run, 'req') }
+local kept = redis.call('HMGET', run, 'req', 'p')
+return { 'claimed', chosen, attempt, replica - 5, id, tokens, kept[1], kept[2] and 1 or 0 }

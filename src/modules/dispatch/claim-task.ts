@@ -127,7 +127,7 @@ const kinds = ['full', 'blocked', 'held', 'closed', 'missing', 'idle'] as const;
 
 function claimOutcome(reply: unknown, replicas: readonly ClaimableReplica[]): ClaimOutcome {
   if (!Array.isArray(reply)) throw new Error('unexpected reply of claim-task.lua');
-  const [kind, taskId, attempt, chosen, lastId, tokens, request] = reply as unknown[];
+  const [kind, taskId, attempt, chosen, lastId, tokens, request, isMoved] = reply as unknown[];
   const other = kinds.find((one) => one === kind);
   if (other !== undefined) return { kind: other };
   const replica = replicas[Number(chosen) - 1];
@@ -141,7 +141,11 @@ function claimOutcome(reply: unknown, replicas: readonly ClaimableReplica[]): Cl
     replicaId: replica.id,
     lastId: Number(lastId),
     tokens: Number(tokens),
-    // Written by ourselves when the task was accepted.
-    request: JSON.parse(request) as RunRequest,
+    request: isMoved === 1 ? { ...readRequest(request), told: null } : readRequest(request),
   };
+}
+
+/** Written by ourselves when the task was accepted. What it was told then of its start says nothing of a pool that it was placed in later. */
+function readRequest(json: string): RunRequest {
+  return JSON.parse(json) as RunRequest;
 }

@@ -3,13 +3,15 @@ import type { Clock } from '../../platform/clock/clock.js';
 import type { Log } from '../../platform/observability/logger.js';
 import { keyPrefix } from '../../platform/redis/redis-connections.js';
 import type { Deadlines, Line, PoolQueues } from '../admission/index.js';
-import { errorTemplate, type EventLog } from '../events/index.js';
+import { errorTemplate, type EventLog, type Standing } from '../events/index.js';
 import type { Leases, PoolRegistry } from '../pools/index.js';
 import {
   expectedTokens,
+  lostIds,
   openTask,
   type DropTask,
   type EndTask,
+  type FollowMove,
   type OpenTask,
   type TasksRepository,
 } from '../tasks/index.js';
@@ -20,6 +22,7 @@ export interface ReconcilerCollaborators {
   readonly log: EventLog;
   readonly endTask: EndTask;
   readonly dropTask: DropTask;
+  readonly followMove: FollowMove;
   readonly line: Line;
   readonly queues: PoolQueues;
   readonly deadlines: Deadlines;
@@ -29,6 +32,7 @@ export interface ReconcilerCollaborators {
   readonly logger: Log;
 }
 
+const noStanding: Standing = { fence: null, poolId: null };
 const lockKey = `${keyPrefix}:reconciler`;
 const pageSize = 500;
 /** Younger tasks are on their way through the normal path. */
@@ -112,20 +116,32 @@ export class Reconciler {
       return;
     }
     const unoffered = new Set(await queue.unoffered(group.map(({ taskId }) => taskId)));
-    const fences = await this.with_.log.fences(group.map(({ taskId }) => taskId));
-    const held = await this.held(poolId, group, fences);
+    const standings = await this.with_.log.standings(group.map(({ taskId }) => taskId));
+    const held = await this.held(poolId, group, standings);
     for (const [place, task] of group.entries()) {
-      const fence = fences[place] ?? null;
-      if (fence === 'x') await this.settle(task);
-      else if (fence === null && task.state === 'running') await this.logIsLost(task);
-      else if (fence === null || (unoffered.has(task.taskId) && !held.has(task.taskId))) await this.putBack(task);
+      const { taskId } = task;
+      await this.repair(task, standings[place] ?? noStanding, unoffered.has(taskId) && !held.has(taskId));
     }
   }
 
+  /** @param isForgotten no worker runs it, and none is called for it */
+  private async repair(task: OpenTask, { fence, poolId }: Standing, isForgotten: boolean): Promise<void> {
+    if (poolId !== null && poolId !== task.poolId) await this.follow(task, poolId);
+    else if (fence === 'x') await this.settle(task);
+    else if (fence === null && task.state === 'running') await this.logIsLost(task);
+    else if (fence === null || isForgotten) await this.putBack(task);
+  }
+
+  /** It was placed again, and whoever did it died before the row said so. What else is to be done is done in the next pass. */
+  private async follow(task: OpenTask, toPoolId: string): Promise<void> {
+    const engine = this.with_.pools.find(toPoolId)?.config.engine.id ?? task.engine;
+    await this.with_.followMove.run([{ task, toPoolId, engine, decision: null }]);
+  }
+
   /** Tasks that a live worker runs, whether the queue knows of them or not. */
-  private held(poolId: string, group: readonly OpenTask[], fences: readonly (string | null)[]): Promise<Set<string>> {
+  private held(poolId: string, group: readonly OpenTask[], standings: readonly Standing[]): Promise<Set<string>> {
     const attempts = group.flatMap(({ taskId }, place) => {
-      const attempt = /^r(\d+)$/.exec(fences[place] ?? '')?.[1];
+      const attempt = /^r(\d+)$/.exec(standings[place]?.fence ?? '')?.[1];
       return attempt === undefined ? [] : [{ taskId, attempt: Number(attempt) }];
     });
     const replicaIds = this.with_.pools.find(poolId)?.replicas.map(({ known }) => known.id) ?? [];
@@ -140,7 +156,7 @@ export class Reconciler {
 
   /** Accepted, and nobody would ever run it: Redis lost it, or a submit died half way. */
   private async putBack(task: OpenTask): Promise<void> {
-    const { log, queues, line, pools, deadlines, logger } = this.with_;
+    const { log, queues, line, pools, deadlines, clock, logger } = this.with_;
     const queue = queues.of(task.poolId);
     const pool = pools.find(task.poolId);
     // A row that has ended meanwhile must not come back.
@@ -165,7 +181,7 @@ export class Reconciler {
       // It lost its place and is about to end: see `dropped`.
       if ((await line.enter(entry, bounds)).kind === 'dropped') return;
     }
-    await openTask(task, { log, queue, deadlines }, null);
+    await openTask(task, { log, queue, deadlines }, { floorId: lostIds(task, clock.now()) });
     logger.info(
       {
         job_id: task.taskId,

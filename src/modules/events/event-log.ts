@@ -2,9 +2,10 @@ import type { Redis } from 'ioredis';
 import type { Clock } from '../../platform/clock/clock.js';
 import { LuaScript } from '../../platform/redis/lua-script.js';
 import { closedChannel, eventLogKey, hubChannelPrefix, runRecordKey } from './event-keys.js';
-import type { TerminalFrame } from './frames.js';
+import type { FrameTemplate, TerminalFrame } from './frames.js';
 import { chunkOfEntry, LogChunk } from './log-chunk.js';
 
+const tellScript = new LuaScript(new URL('./tell-waiting.lua', import.meta.url));
 const openScript = new LuaScript(new URL('./open-log.lua', import.meta.url));
 const keepScript = new LuaScript(new URL('./keep-log.lua', import.meta.url));
 const closeScript = new LuaScript(new URL('./close-log.lua', import.meta.url));
@@ -30,6 +31,25 @@ export interface OpenLog {
   readonly hubId: string | null;
   /** Further fields of the run record: names and values in turn. */
   readonly marks?: readonly string[] | undefined;
+  /** For a log that Redis has lost: its readers may have seen ids up to this one. */
+  readonly floorId?: number | undefined;
+}
+
+/** How a task stands in Redis. */
+export interface Standing {
+  /** Null: it has no run record. */
+  readonly fence: Fence | null;
+  /** The pool that it was placed in again; null: none. */
+  readonly poolId: string | null;
+}
+
+/** A frame for a task that waits. */
+export interface WaitingFrame {
+  readonly taskId: string;
+  /** What its readers were told last, as `told` of the frame before; '' before the first. */
+  readonly toldBefore: string;
+  readonly told: string;
+  readonly frame: FrameTemplate;
 }
 
 export type CloseOutcome =
@@ -58,8 +78,27 @@ export class EventLog {
   /** True when this call opened it; false when it was open or closed already. */
   async open(log: OpenLog): Promise<boolean> {
     const keys = [runRecordKey(log.taskId), eventLogKey(log.taskId)];
-    const args = [log.attempts, log.hubId ?? '', log.request, log.startedFrame, ...(log.marks ?? [])];
+    const args = [log.attempts, log.hubId ?? '', log.request, log.startedFrame, log.floorId ?? 0, ...(log.marks ?? [])];
     return (await openScript.run(this.redis, keys, args)) === 1;
+  }
+
+  /**
+   * Appends frames to the logs of tasks that nobody runs yet. Of each it says whether it was written: not when the task waits no more, nor
+   * when somebody else has told its readers something in between.
+   */
+  async tellWaiting(frames: readonly WaitingFrame[]): Promise<boolean[]> {
+    if (frames.length === 0) return [];
+    const keys = frames.flatMap(({ taskId }) => [runRecordKey(taskId), eventLogKey(taskId)]);
+    const args = frames.flatMap(({ taskId, toldBefore, told, frame }) => [
+      taskId,
+      toldBefore,
+      told,
+      frame.plain,
+      frame.verbose,
+    ]);
+    const reply = await tellScript.run(this.redis, keys, [hubChannelPrefix, ...args]);
+    if (!Array.isArray(reply)) throw new Error('unexpected reply of tell-waiting.lua');
+    return frames.map((_, place) => Number(reply[place]) > 0);
   }
 
   /** Keeps open logs that were made to be forgotten (dispatch/start-now.lua). A log that has ended meanwhile keeps its end. */
@@ -155,15 +194,16 @@ export class EventLog {
     return facts === null ? null : { firstTokenMs: Number(facts[1]), tokensIn: Number(facts[2]) };
   }
 
-  /** The fences of several tasks, in one trip. */
-  async fences(taskIds: readonly string[]): Promise<(Fence | null)[]> {
+  /** How several tasks stand, in one trip. */
+  async standings(taskIds: readonly string[]): Promise<Standing[]> {
     const pipeline = this.redis.pipeline();
-    for (const taskId of taskIds) pipeline.hget(runRecordKey(taskId), 'f');
+    for (const taskId of taskIds) pipeline.hmget(runRecordKey(taskId), 'f', 'p');
     const replies = (await pipeline.exec()) ?? [];
     return taskIds.map((_, place) => {
-      const [error, fence] = replies[place] ?? [];
+      const [error, fields] = replies[place] ?? [];
       if (error) throw error;
-      return typeof fence === 'string' ? fence : null;
+      const [fence, poolId] = (Array.isArray(fields) ? fields : []) as (string | null)[];
+      return { fence: fence ?? null, poolId: poolId ?? null };
     });
   }
 

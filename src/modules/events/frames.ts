@@ -16,14 +16,22 @@ export function encodeToken(id: number, index: number, text: string): string {
   return `id: ${id}\nevent: token\ndata: {"t":${JSON.stringify(text)},"i":${index}}\n\n`;
 }
 
-/** A metrics frame as plain and as verbose readers see it. */
-export function encodeMetrics(id: number, data: MetricsEvent): { plain: string; verbose: string } {
-  const { human, ...rest } = data;
-  const plain = encodeFrame(id, 'metrics', JSON.stringify(rest));
-  return {
-    plain,
-    verbose: human === undefined ? plain : encodeFrame(id, 'metrics', JSON.stringify({ ...rest, human })),
-  };
+/** A frame as plain and as verbose readers see it; of a template, what follows `id: <n>\n`. */
+export interface FrameTemplate {
+  readonly plain: string;
+  readonly verbose: string;
+}
+
+export function encodeMetrics(id: number, data: MetricsEvent): FrameTemplate {
+  const { plain, verbose } = metricsTemplate(data);
+  return { plain: `id: ${id}\n${plain}`, verbose: `id: ${id}\n${verbose}` };
+}
+
+/** What follows `id: <n>\n` in a metrics frame, for logs whose next id only Redis knows. */
+export function metricsTemplate({ human, ...rest }: MetricsEvent): FrameTemplate {
+  const template = (data: MetricsEvent): string => `event: metrics\ndata: ${JSON.stringify(data)}\n\n`;
+  const plain = template(rest);
+  return { plain, verbose: human === undefined ? plain : template({ ...rest, human }) };
 }
 
 /** What follows `id: <n>\n` in an `end` frame. Numbers not given here are filled in where the log is closed (close-log.lua). */

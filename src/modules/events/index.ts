@@ -1,15 +1,17 @@
 export type { EndedLogs } from './ended-logs.port.js';
 export { EventArchiveRepository } from './event-archive.repository.js';
 export { EventHub } from './event-hub.js';
-export { closedChannel, eventLogKey, runRecordKey } from './event-keys.js';
-export { EventLog, runningFence, type CloseOutcome } from './event-log.js';
+export { closedChannel, eventLogKey, hubChannelPrefix, runRecordKey } from './event-keys.js';
+export { EventLog, runningFence, type CloseOutcome, type Standing, type WaitingFrame } from './event-log.js';
 export type { Follower, FollowerSink } from './follower.js';
 export {
   encodeFrame,
   endTemplate,
   endWithResult,
   errorTemplate,
+  metricsTemplate,
   type EventName,
+  type FrameTemplate,
   type TerminalFrame,
 } from './frames.js';
 export { LogAppender } from './log-appender.js';

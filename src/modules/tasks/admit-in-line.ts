@@ -78,7 +78,7 @@ export class AdmitInLine {
       replicaId: null,
     } as const;
     try {
-      await openTask(open, { log, queue, deadlines }, context.hubId);
+      await openTask(open, { log, queue, deadlines }, { hubId: context.hubId });
       // Whoever took its place meanwhile may have found no log to close.
       dropTask.soonIfDropped(task.poolId, task.taskId);
       return true;

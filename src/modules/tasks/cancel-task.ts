@@ -1,3 +1,4 @@
+import type { Clock } from '../../platform/clock/clock.js';
 import { AppError } from '../../platform/errors/app-error.js';
 import type { ReplicaLabels } from '../../platform/observability/metrics.js';
 import type { Deadlines, Line, PoolQueues } from '../admission/index.js';
@@ -5,8 +6,7 @@ import { endTemplate, type EndedLogs, type EventHub, type EventLog } from '../ev
 import type { PoolRegistry } from '../pools/index.js';
 import type { EngineStop } from './engine-stop.js';
 import type { EndTask } from './end-task.js';
-import { startedFrame } from './open-task.js';
-import { runRequestOf } from './task-record.js';
+import { lostIds, openLog } from './open-task.js';
 import type { TasksRepository, TaskStanding } from './tasks.repository.js';
 import type { CancelCause, TasksTelemetry } from './tasks.telemetry.js';
 
@@ -28,6 +28,7 @@ export interface CancelCollaborators {
   readonly hub: EventHub;
   readonly pools: PoolRegistry;
   readonly telemetry: TasksTelemetry;
+  readonly clock: Clock;
 }
 
 const canceledEnding = endTemplate({ finish_reason: 'canceled', canceled: true });
@@ -86,11 +87,10 @@ export class CancelTask {
 
   /** Redis has no log: the task is unknown, or long ended, or Redis lost it. In the last case its log is opened again, to be closed. */
   private async reopen(taskId: string): Promise<CancelReceipt | null> {
-    const { tasks, ended, log } = this.with_;
+    const { tasks, ended, log, clock } = this.with_;
     const open = await tasks.findOpen(taskId);
     if (open !== null) {
-      const request = JSON.stringify(runRequestOf(open));
-      await log.open({ taskId, attempts: open.attempts, request, startedFrame: startedFrame(open), hubId: null });
+      await openLog(log, open, { floorId: lostIds(open, clock.now()) });
       return null;
     }
     const standing = await tasks.stateOf(taskId);

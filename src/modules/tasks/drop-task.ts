@@ -4,9 +4,8 @@ import type { Deadlines, Line, PoolQueues } from '../admission/index.js';
 import type { CloseOutcome, EventLog } from '../events/index.js';
 import type { PoolRegistry } from '../pools/index.js';
 import type { EndTask } from './end-task.js';
-import { startedFrame } from './open-task.js';
+import { lostIds, openLog } from './open-task.js';
 import { drainMs } from './predict-start.js';
-import { runRequestOf } from './task-record.js';
 import type { TasksRepository } from './tasks.repository.js';
 import type { TasksTelemetry } from './tasks.telemetry.js';
 
@@ -60,11 +59,10 @@ export class DropTask {
 
   /** Its submit has written the row and not opened the log. */
   private async open(taskId: string): Promise<boolean> {
-    const { tasks, log } = this.with_;
+    const { tasks, log, clock } = this.with_;
     const open = await tasks.findOpen(taskId);
     if (open === null) return false;
-    const request = JSON.stringify(runRequestOf(open));
-    await log.open({ taskId, attempts: open.attempts, request, startedFrame: startedFrame(open), hubId: null });
+    await openLog(log, open, { floorId: lostIds(open, clock.now()) });
     return true;
   }
 

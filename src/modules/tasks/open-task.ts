@@ -2,7 +2,19 @@ import { encodeFrame, type EventLog, LogChunk } from '../events/index.js';
 import type { Deadlines, PoolQueue } from '../admission/index.js';
 import { replicaMarks, runRequestOf, type NewTask, type OpenTask } from './task-record.js';
 
-/** Event 1 of a task. The same task always gives the same bytes, also when its log must be opened again. */
+/** More ids than a waiting task's log gives: a few frames a second at the most (`queue_frame_ms`, `place_again_after_ms`), and some at once. */
+const idsPerSecond = 32;
+const idsAtOnce = 64;
+
+/**
+ * What a log's ids must lie above that is opened anew because Redis has lost it: while the task waited its readers may have been told
+ * things, and go on from there.
+ */
+export function lostIds({ createdMs }: Pick<OpenTask, 'createdMs'>, nowMs: number): number {
+  return idsAtOnce + Math.ceil((Math.max(0, nowMs - createdMs) / 1000) * idsPerSecond);
+}
+
+/** Event 1 of a task. The same task always gives the same bytes, unless it was placed again meanwhile. */
 export function startedFrame(task: Pick<OpenTask, 'taskId' | 'admission' | 'request' | 'engine' | 'poolId'>): string {
   const { queue_position, predicted_start_ms, predicted_start_p90_ms, on_time_probability } = task.admission;
   const data = {
@@ -24,21 +36,24 @@ export function startedChunk(task: NewTask): LogChunk {
   return new LogChunk(task.taskId, { first: 1, last: 1, isFinal: false }, bytes);
 }
 
+/** Opens the log of an accepted task; one that is there stays. @param about who follows from the start, and `lostIds` if it was there before */
+export async function openLog(
+  log: Pick<EventLog, 'open'>,
+  task: OpenTask,
+  about: { readonly hubId?: string | null; readonly floorId?: number },
+): Promise<void> {
+  const { taskId, attempts } = task;
+  const [request, marks] = [JSON.stringify(runRequestOf(task)), replicaMarks(task)];
+  await log.open({ taskId, attempts, request, startedFrame: startedFrame(task), hubId: null, marks, ...about });
+}
+
 /** Opens the log of an accepted task and offers the task to the workers, in one trip. Doing it twice is the same as once. */
 export async function openTask(
   task: OpenTask,
   { log, queue, deadlines }: { readonly log: EventLog; readonly queue: PoolQueue; readonly deadlines: Deadlines },
-  hubId: string | null,
+  about: Parameters<typeof openLog>[2],
 ): Promise<void> {
-  const request = JSON.stringify(runRequestOf(task));
-  const opened = log.open({
-    taskId: task.taskId,
-    attempts: task.attempts,
-    request,
-    startedFrame: startedFrame(task),
-    hubId,
-    marks: replicaMarks(task),
-  });
+  const opened = openLog(log, task, about);
   const offered = queue.offer(task.taskId, task.correlationId, task.priority);
   const watched = task.deadlineMs === null ? null : deadlines.watch(task.taskId, task.deadlineMs);
   await Promise.all([opened, offered, watched]);

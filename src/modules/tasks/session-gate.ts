@@ -1,9 +1,10 @@
 import { AppError, invalidParams } from '../../platform/errors/app-error.js';
 import { estimateRun } from '../admission/index.js';
+import type { LivePool } from '../pools/index.js';
 import { costOf, nanoPerUnit, tokenPrice, type Reservation, type Sessions, type TurnWish } from '../sessions/index.js';
 import type { AdmissionGate, Draft } from './draft.js';
 import { inputTokensAtMost } from './input-tokens.js';
-import { expectedTokens } from './task-record.js';
+import { expectedTokens, type OpenTask } from './task-record.js';
 import { sizeField, workOf } from './task-work.js';
 
 /** Lets a task into its session: a turn, and of the budgets what it may use at the most. Passes tasks without a session. */
@@ -61,4 +62,12 @@ function wishOf({ taskId, request, pool }: Draft): TurnWish {
     most: { tokens, timeMs, costNano: costOf(tokenPrice(pool.config.price), asked, maxTokens) },
     leastTimeMs: Math.min(timeMs, estimateRun(pool.perf, expectedTokens(request))?.medianMs ?? 1),
   };
+}
+
+/**
+ * Whether what was reserved for a task covers its run in another pool than the one it was reserved for: one with a longer context may read more
+ * of its input. Its prices are those of its acceptance, wherever it runs.
+ */
+export function fitsReservation({ request, turn }: Pick<OpenTask, 'request' | 'turn'>, pool: LivePool): boolean {
+  return turn === null || inputTokensAtMost(workOf(request), pool.ctxMax) + (request.max_tokens ?? 0) <= turn.tokens;
 }

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import type { EngineId } from '../../contract/common.js';
-import type { TaskState } from '../../contract/task-response.js';
+import type { PlacementRecord, TaskState } from '../../contract/task-response.js';
 import { WriteBatcher } from '../../platform/database/write-batcher.js';
 import type { NewTask, OpenTask, SettledTask } from './task-record.js';
 
@@ -10,6 +10,16 @@ export interface TaskStart {
   readonly attempt: number;
   readonly replicaId: string;
   readonly startedMs: number;
+}
+
+/** A waiting task that goes from one pool to another. */
+export interface TaskMove {
+  readonly taskId: string;
+  readonly fromPoolId: string;
+  readonly toPoolId: string;
+  readonly engine: EngineId;
+  /** Null: only the pool is known. */
+  readonly placement: PlacementRecord | null;
 }
 
 /** What is stored of an earlier acceptance. */
@@ -51,6 +61,15 @@ const startSql = `
   WHERE t.task_id = r.task_id AND t.state IN ('queued', 'running') AND t.attempts < r.attempt
   RETURNING t.task_id`;
 
+/** Whatever came of it meanwhile: it went to that pool. */
+const moveSql = `
+  UPDATE tasks t SET pool_id = r.to_pool_id, engine = r.engine,
+    placement = COALESCE(r.placement, t.placement || jsonb_build_object('pool_id', r.to_pool_id))
+      || jsonb_build_object('earlier_pools', COALESCE(t.placement->'earlier_pools', '[]') || to_jsonb(t.pool_id))
+  FROM json_to_recordset($1::json) AS r(task_id uuid, from_pool_id text, to_pool_id text, engine text, placement jsonb)
+  WHERE t.task_id = r.task_id AND t.pool_id = r.from_pool_id
+  RETURNING t.task_id`;
+
 const settleSql = `
   UPDATE tasks t SET state = r.state::task_state, ended_at = to_timestamp(r.ended_ms / 1000.0), tokens_in = r.tokens_in,
     tokens_out = r.tokens_out, first_token_ms = r.first_token_ms, decode_time_ms = r.decode_time_ms, finish_reason = r.finish_reason,
@@ -64,12 +83,14 @@ const settleSql = `
 export class TasksRepository {
   private readonly inserts: WriteBatcher<NewTask, boolean>;
   private readonly starts: WriteBatcher<TaskStart, boolean>;
+  private readonly moves: WriteBatcher<TaskMove, boolean>;
   private readonly endings: WriteBatcher<SettledTask, boolean>;
   private readonly openReads: WriteBatcher<string, OpenTask | null>;
 
   constructor(private readonly pool: Pool) {
     this.inserts = this.batcher('task-insert', insertSql, insertRow);
     this.starts = this.batcher('task-start', startSql, startRow);
+    this.moves = this.batcher('task-move', moveSql, moveRow);
     this.endings = this.batcher('task-settle', settleSql, endingRow);
     this.openReads = new WriteBatcher((taskIds) => this.readOpen(taskIds), { maxItems: 64, parallel: 2 });
   }
@@ -82,6 +103,11 @@ export class TasksRepository {
   /** Marks a task as running. False: it has ended, or a later attempt runs. */
   markRunning(start: TaskStart): Promise<boolean> {
     return this.starts.add(start);
+  }
+
+  /** Notes that a waiting task was placed again. False: its row says so already. */
+  movedTo(move: TaskMove): Promise<boolean> {
+    return this.moves.add(move);
   }
 
   /** Ends a task's record and removes its prompt. False: it had ended before, nothing changed. */
@@ -145,6 +171,14 @@ export class TasksRepository {
     const found = await this.pool.query<{ task_id: string }>({ text, values: [taskIds] });
     const open = new Set(found.rows.map((row) => row.task_id));
     return taskIds.filter((id) => !open.has(id));
+  }
+
+  /** Of these tasks, those that wait for the pool and may be placed in another when it is not ready. */
+  async movableOf(poolId: string, taskIds: readonly string[]): Promise<OpenTask[]> {
+    const text = `${openSql} AND state = 'queued' AND pool_id = $1 AND task_id = ANY($2::uuid[])
+      AND request->'placement'->>'allow_fallback' IS DISTINCT FROM 'false' AND request->'placement'->>'mode' IS DISTINCT FROM 'pin'`;
+    const found = await this.pool.query<OpenRow>({ name: 'task-movable', text, values: [poolId, taskIds] });
+    return found.rows.map(openTask);
   }
 
   /** Whether Postgres answers. */
@@ -266,6 +300,10 @@ function insertRow(task: NewTask): object {
 
 function startRow(start: TaskStart): object {
   return { task_id: start.taskId, attempt: start.attempt, replica_id: start.replicaId, started_ms: start.startedMs };
+}
+
+function moveRow({ taskId, fromPoolId, toPoolId, engine, placement }: TaskMove): object {
+  return { task_id: taskId, from_pool_id: fromPoolId, to_pool_id: toPoolId, engine, placement };
 }
 
 function endingRow(ending: SettledTask): object {

@@ -35,20 +35,24 @@ import {
   type StartNow,
   type TaskUseCases,
 } from '../../modules/tasks/index.js';
+import type { LineKeeper } from '../../modules/waiting/index.js';
 import type { AppError } from '../../platform/errors/app-error.js';
 import { mountQueueBoard } from '../../platform/queue-board/queue-board.js';
 import { dropTaskOf, endTaskOf, type Ground } from '../ground/ground.js';
+import { lineKeeperOf } from './line-keeper.js';
 
 /** The api role of a process: what clients talk to. It admits and streams; engines are out of its reach. */
 export interface ApiRole {
   readonly modules: DynamicModule[];
   readonly hub: EventHub;
   readonly endTask: EndTask;
+  /** Looks after the lines, beside all processes that admit. */
+  readonly lineKeeper: LineKeeper;
   mount(fastify: FastifyInstance): void;
   /** Set by a process that also works: takes tasks straight to an engine. */
   useStartNow(startNow: StartNow): void;
   start(): Promise<void>;
-  stop(): void;
+  stop(): Promise<void>;
 }
 
 const quietSweepMs = 5000;
@@ -58,7 +62,8 @@ export function createApiRole(ground: Ground): ApiRole {
   const { queues, pools, line } = ground;
   const gauge = new LineGauge(line, pools.ids, (poolId, depth) => countLine(ground, poolId, depth));
   const useCases = createUseCases(ground, gauge);
-  const { hub, endTask, atOnce, streamTask } = useCases;
+  const { hub, endTask, atOnce, streamTask, placeTask } = useCases;
+  const lineKeeper = lineKeeperOf(ground, gauge, placeTask);
   const pooled = poolUseCases(ground);
   const { forget_after_ms: forgetAfterMs } = ground.config.registration;
   const forgetSilent = new ForgetSilent(
@@ -77,6 +82,7 @@ export function createApiRole(ground: Ground): ApiRole {
     ],
     hub,
     endTask,
+    lineKeeper,
     useStartNow: (startNow) => {
       atOnce.startNow = startNow;
     },
@@ -89,8 +95,10 @@ export function createApiRole(ground: Ground): ApiRole {
       gauge.start(gaugeMs);
       forgetSilent.start();
       await hub.start();
+      lineKeeper.start(ground.config.streaming.queue_frame_ms);
     },
-    stop: () => {
+    stop: async () => {
+      await lineKeeper.stop();
       gauge.stop();
       forgetSilent.stop();
       streamTask.stop();
@@ -102,7 +110,7 @@ export function createApiRole(ground: Ground): ApiRole {
 function createUseCases(
   ground: Ground,
   gauge: LineGauge,
-): TaskUseCases & { readonly endTask: EndTask; readonly atOnce: AdmitAtOnce } {
+): TaskUseCases & { readonly endTask: EndTask; readonly atOnce: AdmitAtOnce; readonly placeTask: PlaceTask } {
   const { config, redis, eventLog: log, transcripts, tasks, sessions, line, queues, pools, deadlines, clock } = ground;
   const telemetry = new TasksTelemetry(ground.metrics, ground.log);
   const hub = new EventHub(ground.hubId ?? EventHub.newId(), redis.subscriber, log, transcripts, {
@@ -123,14 +131,16 @@ function createUseCases(
     ended: transcripts,
     hub,
     pools,
+    clock,
   });
   const { heartbeat_ms: heartbeatMs, reader_buffer_bytes: bufferBytes } = config.streaming;
+  const placeTask = new PlaceTask(pools, gauge, clock);
   const atOnce = new AdmitAtOnce({ ...shared, gauge, clock });
   const inLine = new AdmitInLine({ ...shared, pools, clock, dropTask: dropTaskOf(ground, endTask) });
   return {
     submitTask: new SubmitTask({
       pools,
-      placeTask: new PlaceTask(pools, gauge, clock),
+      placeTask,
       tasks,
       sessions,
       gates: [
@@ -143,6 +153,7 @@ function createUseCases(
       telemetry,
     }),
     atOnce,
+    placeTask,
     readTask: new ReadTask(new TaskReadsRepository(ground.database.prisma), log, endTask, line, pools),
     streamTask: new StreamTask(hub, tasks, transcripts, { heartbeatMs, bufferBytes }),
     cancelTask,

@@ -3,7 +3,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DeadlineWatch, Reconciler } from '../../modules/dispatch/index.js';
 import { packageVersion } from '../../modules/meta/index.js';
 import { AnnounceReplica } from '../../modules/pools/index.js';
-import type { EndTask } from '../../modules/tasks/index.js';
+import { FollowMove, type EndTask } from '../../modules/tasks/index.js';
 import type { Role } from '../../contract/config.js';
 import type { AppConfig } from '../../platform/config/app-config.js';
 import { mountDocs } from '../../platform/http/docs.js';
@@ -89,7 +89,7 @@ export class Orchestrator {
     this.upkeep.deadlineWatch.stop();
     await this.upkeep.reconciler.stop();
     await this.roles.worker?.stop(graceMs);
-    this.roles.api?.stop();
+    await this.roles.api?.stop();
     await closing;
     this.ground.pools.stop();
     await this.roles.poolManager?.stop();
@@ -111,7 +111,17 @@ function createUpkeep(ground: Ground, endTask: EndTask): Upkeep {
   const { tasks, eventLog, line, queues, deadlines, pools, leases, clock, redis, processId, log } = ground;
   const shared = { tasks, endTask, line, queues, deadlines, clock };
   const dropTask = dropTaskOf(ground, endTask);
-  const reconciled = { ...shared, dropTask, redis: redis.commands, log: eventLog, pools, leases, logger: log };
+  const followMove = new FollowMove(tasks, queues);
+  const reconciled = {
+    ...shared,
+    dropTask,
+    followMove,
+    redis: redis.commands,
+    log: eventLog,
+    pools,
+    leases,
+    logger: log,
+  };
   return {
     reconciler: new Reconciler(reconciled, { processId, intervalMs: reconcileMs }),
     deadlineWatch: new DeadlineWatch(shared),

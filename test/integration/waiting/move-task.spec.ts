@@ -1,0 +1,270 @@
+import { randomUUID } from 'node:crypto';
+import fc from 'fast-check';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Line } from '../../../src/modules/admission/index.js';
+import { ClaimTask } from '../../../src/modules/dispatch/index.js';
+import { endTemplate, EventLog } from '../../../src/modules/events/index.js';
+import { leaseKey, Leases, workersKey, type LivePool } from '../../../src/modules/pools/index.js';
+import { MoveTask } from '../../../src/modules/waiting/index.js';
+import { freshRedis } from '../../support/stores.js';
+
+type Class = 'interactive' | 'batch';
+type PoolId = 'a' | 'b';
+
+const pools = ['a', 'b'] as const;
+const classes = ['interactive', 'batch'] as const;
+const capacity = 4;
+const slots = 1;
+const leaseMs = 10_000_000;
+const canceled = endTemplate({ finish_reason: 'canceled', canceled: true });
+
+let store: Awaited<ReturnType<typeof freshRedis>>;
+let nowMs = 1_700_000_000_000;
+const clock = { now: () => nowMs };
+
+beforeAll(async () => {
+  store = await freshRedis();
+});
+
+beforeEach(() => store.redis.flushall());
+
+afterAll(() => store.drop());
+
+interface Task {
+  readonly taskId: string;
+  readonly priority: Class;
+  readonly tokens: number;
+  /** Order of entry over both pools. */
+  readonly nth: number;
+  /** Where it waits; null: nowhere. */
+  poolId: PoolId | null;
+  /** Where it ever waited: a ticket of its may be left there. */
+  readonly been: Set<PoolId>;
+  isOpen: boolean;
+}
+
+interface Run {
+  readonly task: Task;
+  readonly poolId: PoolId;
+}
+
+/** Two pools of one slot each, driven as the processes drive them, beside a model in plain code. */
+class Drive {
+  readonly tasks: Task[] = [];
+  readonly begun: string[] = [];
+  running: Run[] = [];
+  /** What was seen, and what the model says. */
+  readonly found: unknown[] = [];
+  readonly expected: unknown[] = [];
+  private readonly line = new Line(store.redis, clock);
+  private readonly log = new EventLog(store.redis, clock, 60, null);
+  private readonly leases = new Leases(store.redis, clock);
+  private readonly claims = new ClaimTask(store.redis, clock, leaseMs);
+  private readonly moves = new MoveTask(store.redis, clock);
+  private entered = 0;
+
+  constructor(private readonly makesRoom: boolean) {}
+
+  waiting(poolId: PoolId, priority: Class): Task[] {
+    const here = this.tasks.filter((task) => task.poolId === poolId && task.priority === priority);
+    return here.sort((x, y) => x.nth - y.nth);
+  }
+
+  async live(): Promise<void> {
+    for (const poolId of pools) await store.redis.zadd(workersKey(poolId), nowMs + leaseMs, 'w');
+  }
+
+  async enter(poolId: PoolId, priority: Class, isOpen: boolean): Promise<void> {
+    const task: Task = {
+      taskId: randomUUID(),
+      priority,
+      tokens: 5 + this.entered,
+      nth: (this.entered += 1),
+      poolId: null,
+      been: new Set([poolId]),
+      isOpen: false,
+    };
+    const { kind, droppedTaskId } = await this.line.enter(
+      { taskId: task.taskId, poolId, priority, expectedTokens: task.tokens },
+      { ...this.bounds(poolId), makesRoom: this.makesRoom },
+    );
+    if (kind !== 'entered') return;
+    task.poolId = poolId;
+    this.tasks.push(task);
+    const dropped = this.tasks.find(({ taskId }) => taskId === droppedTaskId);
+    if (dropped !== undefined) dropped.poolId = null;
+    if (isOpen) await this.open(task);
+  }
+
+  async open(task: Task | undefined): Promise<void> {
+    if (task === undefined) return;
+    await this.log.open({
+      taskId: task.taskId,
+      attempts: 0,
+      request: JSON.stringify({ prompt: '', told: { since_ms: 1 } }),
+      startedFrame: 'id: 1\nevent: started\ndata: {}\n\n',
+      hubId: null,
+    });
+    task.isOpen = true;
+  }
+
+  async cancel(task: Task | undefined): Promise<void> {
+    if (task === undefined) return;
+    await this.log.close(task.taskId, canceled);
+    await this.line.leave(task.poolId ?? 'a', task.taskId);
+    task.poolId = null;
+  }
+
+  /** Nobody withdraws its ticket of the line that it leaves. */
+  async move(task: Task | undefined, from: PoolId): Promise<void> {
+    if (task === undefined) return;
+    const to = from === 'a' ? 'b' : 'a';
+    const room = capacity + this.free(to) - this.depth(to);
+    const outcome = await this.moves.run({
+      taskId: task.taskId,
+      fromPoolId: from,
+      toPoolId: to,
+      bounds: this.bounds(to),
+      human: 'It was {moved}.',
+    });
+    const expected = task.poolId !== from || !task.isOpen ? 'gone' : room > 0 ? 'moved' : 'full';
+    this.saw(outcome, expected);
+    if (outcome !== 'moved') return;
+    task.poolId = to;
+    task.been.add(to);
+  }
+
+  /** A worker of the pool gets a ticket, which may name a task that has gone to the other one. */
+  async claim(poolId: PoolId, named: Task | undefined): Promise<void> {
+    const pool = {
+      config: { id: poolId, admission: { batch_share: 0, batch_max_wait_ms: 1 } },
+      replicas: [{ known: { id: 'r0' } }],
+      slots,
+    } as unknown as LivePool; // Only what claiming looks at.
+    const replicas = [{ id: 'r0', slots, deviceMask: null }];
+    const first = classes.flatMap((priority) => this.waiting(poolId, priority).filter(({ isOpen }) => isOpen))[0];
+    const outcome = await this.claims.next(pool, replicas, named?.taskId ?? null);
+    if (outcome.kind !== 'claimed') {
+      this.saw(first === undefined || this.free(poolId) === 0, true);
+      return;
+    }
+    this.saw(outcome.taskId, first?.taskId);
+    const task = this.tasks.find(({ taskId }) => taskId === outcome.taskId);
+    if (task === undefined) throw new Error('unreachable');
+    this.begun.push(task.taskId);
+    task.poolId = null;
+    this.running.push({ task, poolId });
+  }
+
+  async end(run: Run | undefined): Promise<void> {
+    if (run === undefined) return;
+    const { task, poolId } = run;
+    await this.log.close(task.taskId, canceled);
+    await this.leases.release({ poolId, replicaId: 'r0', taskId: task.taskId, attempt: 1 });
+    this.running = this.running.filter((other) => other !== run);
+  }
+
+  /** Looks at everything there is. */
+  async look(): Promise<void> {
+    for (const poolId of pools) {
+      const sums = { interactive: 0, batch: 0 };
+      for (const priority of classes) {
+        const waiting = this.waiting(poolId, priority);
+        const ids = await store.redis.zrange(`{orchd}:line:${poolId}:${priority}`, '0', '-1');
+        this.saw(
+          ids,
+          waiting.map(({ taskId }) => taskId),
+        );
+        sums[priority] = waiting.reduce((sum, { tokens }) => sum + tokens, 0);
+      }
+      this.saw((await this.line.depthAndTokens(poolId)).tokensOf, sums);
+      this.saw(this.depth(poolId) <= capacity + slots, true);
+    }
+    this.saw(new Set(this.begun).size, this.begun.length);
+  }
+
+  private saw(found: unknown, expected: unknown): void {
+    this.found.push(found);
+    this.expected.push(expected);
+  }
+
+  private free(poolId: PoolId): number {
+    return slots - this.running.filter((run) => run.poolId === poolId).length;
+  }
+
+  private depth(poolId: PoolId): number {
+    return this.tasks.filter((task) => task.poolId === poolId).length;
+  }
+
+  private bounds(poolId: PoolId) {
+    const keys = { leaseKeys: [leaseKey(poolId, 'r0')], workersKey: workersKey(poolId) };
+    return { capacity, classCapacity: null, slots, ...keys };
+  }
+}
+
+const poolId = fc.constantFrom(...pools);
+const which = fc.nat();
+const someStep = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constant('enter' as const),
+      poolId,
+      priority: fc.constantFrom(...classes),
+      isOpen: fc.boolean(),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('open' as const), which }) },
+  { weight: 5, arbitrary: fc.record({ kind: fc.constant('move' as const), which, poolId }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('claim' as const), which, poolId }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('end' as const), which }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('cancel' as const), which }) },
+);
+type Step = typeof someStep extends fc.Arbitrary<infer Value> ? Value : never;
+
+const at = <Item>(items: readonly Item[], nth: number): Item | undefined => items[nth % Math.max(1, items.length)];
+
+async function step(drive: Drive, one: Step): Promise<void> {
+  const waiting = drive.tasks.filter((task) => task.poolId !== null);
+  switch (one.kind) {
+    case 'enter':
+      return drive.enter(one.poolId, one.priority, one.isOpen);
+    case 'open':
+      return drive.open(
+        at(
+          waiting.filter(({ isOpen }) => !isOpen),
+          one.which,
+        ),
+      );
+    case 'move':
+      return drive.move(at(drive.tasks, one.which), one.poolId);
+    case 'claim': {
+      const named = waiting.filter(({ been }) => been.has(one.poolId));
+      return drive.claim(one.poolId, at(named, one.which));
+    }
+    case 'end':
+      return drive.end(at(drive.running, one.which));
+    case 'cancel':
+      return drive.cancel(at(waiting, one.which));
+  }
+}
+
+describe('a task that is moved from line to line', () => {
+  it.each([false, true])(
+    'waits in one line at a time and begins once, in order of entry, within all bounds; drop-lru: %s',
+    async (makesRoom) => {
+      const steps = fc.array(someStep, { minLength: 10, maxLength: 50 });
+      await fc.assert(
+        fc.asyncProperty(steps, async (all) => {
+          await store.redis.flushall();
+          const drive = new Drive(makesRoom);
+          await drive.live();
+          for (const one of all) await step(drive, one);
+          await drive.look();
+          expect(drive.found).toEqual(drive.expected);
+        }),
+        { numRuns: 150 },
+      );
+    },
+  );
+});
