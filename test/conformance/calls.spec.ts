@@ -61,6 +61,12 @@ describe('llamacpp, what is no task', () => {
     await bench.run(endpoint, requestOf(work, { sessionId: 'session-a' }));
     json({ id_slot: 1, n_erased: 2 });
     expect(await adapter.evictSession(endpoint, 'session-b', signal)).toBe(false);
+    json(
+      { error: { code: 501, message: 'This server does not support slots action.', type: 'not_supported_error' } },
+      501,
+    );
+    expect(await adapter.evictSession(endpoint, 'session-a', signal)).toBe(false);
+    json({ id_slot: 1, n_erased: 2 });
     expect(await adapter.evictSession(endpoint, 'session-a', signal)).toBe(true);
     expect(server.asked).toMatchObject([{ method: 'POST', path: '/slots/1?action=erase' }]);
     expect(await adapter.evictSession(endpoint, 'session-a', signal)).toBe(false);

@@ -1,14 +1,8 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
-import { dirname, join } from 'node:path';
-import { env } from 'node:process';
-import { promisify } from 'node:util';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { writeDemoModel } from '../../src/modules/provisioning/demo-model/write-demo-model.js';
 import { aTask, call, cancel, Deployment } from '../support/deployment.js';
-import { exists } from '../support/node-llama-cpp.js';
+import { busySlots, llamaServer, skipNote, startLlamaServer } from '../support/llama-server.js';
 import type { RunningOrchestrator } from '../support/orchestrator.js';
 import { expectWholeStream, SseClient } from '../support/sse-client.js';
 import { waitUntil } from '../support/wait-until.js';
@@ -20,11 +14,6 @@ async function textOf(url: string, change: Record<string, unknown>): Promise<str
   expect(expectWholeStream(await reader.untilEnd(60_000)).event).toBe('end');
   expect(reader.tokens.length).toBeGreaterThan(0);
   return reader.tokens.map(({ data }) => data['t']).join('');
-}
-
-async function busySlots(engineUrl: string): Promise<number> {
-  const list = (await (await fetch(`${engineUrl}/slots`)).json()) as { is_processing: boolean }[];
-  return list.filter((slot) => slot.is_processing).length;
 }
 
 async function expectTheMainJob(url: string, engineUrl: string): Promise<void> {
@@ -87,55 +76,17 @@ describe('the demo pool', () => {
   });
 });
 
-const llamaServer = await findLlamaServer();
-
 describe('a llama-server that runs already', () => {
-  it.skipIf(llamaServer === null)(
-    `streams its tokens and frees its slot${llamaServer === null ? ': SKIPPED, no llama-server on PATH or in LLAMA_SERVER' : ''}`,
-    async () => {
-      const directory = join(cache, 'llama-server-model');
-      const model = join(directory, 'demo.gguf');
-      await mkdir(directory, { recursive: true });
-      if (!(await exists(model))) await writeDemoModel(model);
-      const port = await freePort();
-      const args = ['--model', model, '--port', `${port}`, '--parallel', '2', '--ctx-size', '16384', '--no-warmup'];
-      const engine = spawn(llamaServer ?? '', args, { stdio: 'ignore' });
-      const all = await Deployment.create({ engines: [`http://127.0.0.1:${port}`] });
-      try {
-        await waitUntil('llama-server', async () => (await fetch(`http://127.0.0.1:${port}/health`)).ok, 60_000);
-        const home = await all.start(['api', 'worker']);
-        await expectTheMainJob(home.url, `http://127.0.0.1:${port}`);
-        expect(engine.exitCode).toBeNull();
-      } finally {
-        await all.drop();
-        await ended(engine);
-      }
-    },
-  );
+  it.skipIf(llamaServer === null)(`streams its tokens and frees its slot${skipNote}`, async () => {
+    const engine = await startLlamaServer(['--parallel', '2', '--ctx-size', '16384']);
+    const all = await Deployment.create({ engines: [engine.url] });
+    try {
+      const home = await all.start(['api', 'worker']);
+      await expectTheMainJob(home.url, engine.url);
+      expect(engine.isRunning()).toBe(true);
+    } finally {
+      await all.drop();
+      await engine.stop();
+    }
+  });
 });
-
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null) return;
-  child.kill('SIGKILL');
-  await once(child, 'exit');
-}
-
-/** The path in LLAMA_SERVER, or the one on PATH. */
-async function findLlamaServer(): Promise<string | null> {
-  const named = env['LLAMA_SERVER'];
-  if (named !== undefined && named !== '') return named;
-  try {
-    return (await promisify(execFile)('sh', ['-c', 'command -v llama-server'])).stdout.trim();
-  } catch {
-    const fetched = join(env['HOME'] ?? dirname(cache), '.cache/llama-server/llama-server');
-    return (await exists(fetched)) ? fetched : null;
-  }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}

@@ -1,12 +1,13 @@
 import { Agent } from 'undici';
-import type {
-  CompletionWork,
-  EngineAdapter,
-  EngineEndpoint,
-  EngineMetrics,
-  EngineRequest,
-  EngineSink,
-  EngineStream,
+import {
+  EngineError,
+  type CompletionWork,
+  type EngineAdapter,
+  type EngineEndpoint,
+  type EngineMetrics,
+  type EngineRequest,
+  type EngineSink,
+  type EngineStream,
 } from '../engine-adapter.port.js';
 import { answerWork, refuseUnsupported, streamWork, traceHeaders } from '../http/engine-work.js';
 import { fetchText, parseAnswer, unreadable } from '../http/json-request.js';
@@ -61,12 +62,20 @@ export class LlamacppAdapter implements EngineAdapter {
     return tokens.length;
   }
 
-  /** Erases the slots that decoded the session's prompts last. Of conversations the server doesn't say which slot they had. */
+  /**
+   * Erases the slots that decoded the session's prompts last. Of conversations the server doesn't say which slot they had. Servers started
+   * without `--slot-save-path` refuse it.
+   */
   async evictSession(endpoint: EngineEndpoint, sessionId: string, signal: AbortSignal): Promise<boolean> {
     const slots = this.sessionSlots.of(endpoint.url, sessionId);
     for (const slot of slots) {
       const path = `/slots/${slot}?action=erase`;
-      await fetchText(this.agent, { endpoint, path, body: '{}', headers: {} }, signal);
+      try {
+        await fetchText(this.agent, { endpoint, path, body: '{}', headers: {} }, signal);
+      } catch (error) {
+        if (error instanceof EngineError && error.code === 'INVALID_PARAMS') return false;
+        throw error;
+      }
       this.sessionSlots.forget(endpoint.url, slot);
     }
     return slots.length > 0;
