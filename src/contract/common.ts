@@ -10,9 +10,10 @@ export const poolIdText = z
     'starts with a letter or digit, then at most 62 of letters, digits, ".", "_", "-"',
   );
 
-export const engineId = z
-  .enum(['llamacpp', 'vllm', 'tgi', 'openai'])
-  .meta({ id: 'EngineId', description: 'The program that decodes; `openai` is any server of its API.' });
+export const engineId = z.enum(['llamacpp', 'vllm', 'tgi', 'triton', 'openai', 'mock']).meta({
+  id: 'EngineId',
+  description: 'The program that decodes; `openai` is any server of its API, `mock` none at all.',
+});
 export type EngineId = z.infer<typeof engineId>;
 
 export const priority = z

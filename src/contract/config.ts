@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { engineId, poolIdText, priority } from './common.js';
+import { engineUrl } from './engine-schemes.js';
+import { mockConfig } from './mock-config.js';
 import { rateLimitsConfig } from './rate-limits-config.js';
 import { registrationConfig } from './registration-config.js';
 import { sessionsConfig } from './session-config.js';
@@ -131,6 +133,7 @@ const engineConfig = z.strictObject({
     .max(1_073_741_824)
     .default(16_777_216)
     .describe('Longest line of a stream that is read; a longer one ends the task with an error.'),
+  mock: mockConfig.optional().describe('How the engine `mock` behaves; with no other.'),
 });
 
 const modelConfig = z.strictObject({
@@ -148,7 +151,9 @@ const modelConfig = z.strictObject({
 
 const replicaConfig = z.strictObject({
   id: poolIdText.describe('Name of the replica, unique in its pool.'),
-  url: z.url({ protocol: /^https?$/ }).describe('Base URL of the engine.'),
+  url: engineUrl.describe(
+    'Base URL of the engine. Triton is also spoken to by gRPC: grpc://host:8001; the engine `mock` is at mock://.',
+  ),
   slots: z.int().min(1).max(65_536).optional().describe('Parallel sequences; default: what the engine says.'),
   device_mask: z.string().min(1).optional(),
 });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { engineId, poolIdText } from './common.js';
+import { engineUrl } from './engine-schemes.js';
 
 const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'must be sha256: and 64 lower-case hex digits');
 
@@ -12,10 +13,7 @@ export const workerRegistration = z
     replica_id: poolIdText.describe('Name of the replica, unique in its pool; the same once more binds it anew.'),
     engine: engineId,
     engine_version: z.string().min(1).max(128).optional().describe('Compared with what the engine says of itself.'),
-    url: z
-      .url({ protocol: /^https?$/ })
-      .max(2048)
-      .describe('Base URL of the engine, without user, password, query or fragment.'),
+    url: engineUrl.max(2048).describe('Base URL of the engine, without user, password, query or fragment.'),
     slots: z.int().min(1).max(65_536).describe('Parallel sequences; fewer when the engine says so.'),
     ctx_max: z
       .int()

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../contract/errors.js';
 import type { EngineId } from '../contract/common.js';
+import type { MockSettings } from '../contract/mock-config.js';
 import type { ChatMessage } from '../contract/task-input.js';
 import type { Sampling } from '../contract/task-request.js';
 import type { Secret } from '../platform/config/secret.js';
@@ -15,6 +16,8 @@ export interface EngineEndpoint {
   readonly apiKey?: Secret | undefined;
   /** Longest line of a stream that is read, in bytes; absent: `defaultMaxLineBytes`. A longer one ends the run. */
   readonly maxLineBytes?: number | undefined;
+  /** How the mock engine behaves; no other reads it. */
+  readonly mock?: MockSettings | undefined;
 }
 
 /** Generous: llama.cpp's last frame carries the whole prompt. */

@@ -8,7 +8,7 @@ it.each([
   'http://[::1]:9000',
   'http://[fd12::1]:9000',
 ])('takes %s, also where it is private', (url) => {
-  expect(addressProblem(url, [])).toBeNull();
+  expect(addressProblem(url, [], 'vllm')).toBeNull();
 });
 
 it.each([
@@ -25,16 +25,23 @@ it.each([
   ['http://[fe80::1]/', 'no engine has'],
   ['http://0.0.0.0:8080', 'no engine has'],
 ])('refuses %s', (url, problem) => {
-  expect(addressProblem(url, [])).toContain(problem);
-  expect(addressProblem(url, [])).not.toContain('secret');
+  expect(addressProblem(url, [], 'vllm')).toContain(problem);
+  expect(addressProblem(url, [], 'vllm')).not.toContain('secret');
+});
+
+it('takes gRPC for engines that speak it, and knows their addresses in any spelling', () => {
+  expect(addressProblem('grpc://10.0.0.1:8001', [], 'triton')).toBeNull();
+  expect(addressProblem('grpc://10.0.0.1:8001', [], 'vllm')).toContain('must begin with');
+  expect(addressProblem('grpc://2852039166:8001', [], 'triton')).toContain('no engine has');
+  expect(addressProblem('grpc://A.gpu.lan.:1', ['*.gpu.lan'], 'triton')).toBeNull();
 });
 
 it('keeps to the hosts of the configuration', () => {
   const allowed = ['10.0.0.1', '*.gpu.lan'];
-  expect(addressProblem('http://10.0.0.1:1', allowed)).toBeNull();
-  expect(addressProblem('http://A.gpu.lan.:1', allowed)).toBeNull();
-  expect(addressProblem('http://gpu.lan:1', allowed)).toContain('allowed_hosts');
-  expect(addressProblem('http://evilgpu.lan:1', allowed)).toContain('allowed_hosts');
+  expect(addressProblem('http://10.0.0.1:1', allowed, 'vllm')).toBeNull();
+  expect(addressProblem('http://A.gpu.lan.:1', allowed, 'vllm')).toBeNull();
+  expect(addressProblem('http://gpu.lan:1', allowed, 'vllm')).toContain('allowed_hosts');
+  expect(addressProblem('http://evilgpu.lan:1', allowed, 'vllm')).toContain('allowed_hosts');
 });
 
 it('gives base URLs without a trailing slash', () => {

@@ -1,4 +1,6 @@
 import { BlockList, isIP } from 'node:net';
+import type { EngineId } from '../contract/common.js';
+import { engineSchemes } from '../contract/engine-schemes.js';
 
 /** Where no engine listens, and where clouds keep what nobody but the machine itself may read. */
 const neverEngines = new BlockList();
@@ -13,10 +15,13 @@ neverEngines.addAddress('::', 'ipv6');
  * they are not refused; the names of hosts are not looked up here.
  * @param allowedHosts empty: any
  */
-export function addressProblem(text: string, allowedHosts: readonly string[]): string | null {
+export function addressProblem(text: string, allowedHosts: readonly string[], engine: EngineId): string | null {
   if (!URL.canParse(text)) return 'is not a URL';
-  const url = new URL(text);
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') return 'must begin with http:// or https://';
+  const { protocol } = new URL(text);
+  const schemes = engineSchemes[engine];
+  if (!schemes.includes(protocol)) return `must begin with ${schemes.map((scheme) => `${scheme}//`).join(' or ')}`;
+  // Only of the web's own schemes all spellings of an address are brought into one.
+  const url = new URL(text.replace(/^\s*[a-z]+:/i, 'http:'));
   if (url.username !== '' || url.password !== '') {
     return 'must hold no user or password: give the pool a key with engine.api_key_env or api_key_file';
   }

@@ -37,6 +37,9 @@ function completion(input: CompletionInput, options: readonly CompletionOption[]
   return [input, ...options.map((option) => `${input}+${option}` as const)];
 }
 
+const without = (options: readonly (keyof Sampling)[]): (keyof Sampling)[] =>
+  allSampling.filter((option) => !options.includes(option));
+
 /** What every adapter of this build can do, by engine. Every process may read it, also those that must not reach an adapter. */
 export const engineCapabilities: Readonly<Record<EngineId, EngineCapabilities>> = {
   llamacpp: {
@@ -76,6 +79,11 @@ export const engineCapabilities: Readonly<Record<EngineId, EngineCapabilities>> 
     ]),
     continuesPrompts: true,
   },
+  // What both of its backends take. Prompts only: the chat template is the model's, and Triton knows none.
+  triton: {
+    features: new Set(completion('prompt', ['seed', ...without(['min_p', 'grammar', 'json_schema'])])),
+    continuesPrompts: true,
+  },
   // What the reference documents and nothing else. Its seed is best effort by its own words, so `strict` is not promised.
   openai: {
     features: new Set([
@@ -84,6 +92,16 @@ export const engineCapabilities: Readonly<Record<EngineId, EngineCapabilities>> 
       'embedding',
     ]),
     continuesPrompts: false,
+  },
+  // Its words follow from the text before them, the seed and the options: nothing of it is random.
+  mock: {
+    features: new Set([
+      ...completion('prompt', ['seed', 'strict', ...without(['grammar', 'json_schema'])]),
+      ...completion('messages', ['seed', 'strict', ...without(['grammar', 'json_schema'])]),
+      'embedding',
+      'rerank',
+    ]),
+    continuesPrompts: true,
   },
 };
 

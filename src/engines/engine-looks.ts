@@ -1,5 +1,7 @@
 import type { EngineId } from '../contract/common.js';
+import type { Secret } from '../platform/config/secret.js';
 import { apiPath, serverRoot } from './api-path.js';
+import { InferenceService, isGrpc } from './inference-service.js';
 
 /** What one look at an engine told. */
 export type EngineLook =
@@ -16,15 +18,23 @@ export type EngineLook =
 /** Gets one of an engine's documents, whatever the status. Rejects when there is no answer in time. */
 export type Get = (url: string) => Promise<{ readonly status: number; readonly body: unknown }>;
 
+/** How a look is taken. */
+export interface Glance {
+  readonly timeoutMs: number;
+  readonly apiKey: Secret | undefined;
+}
+
 /** @param url base URL of the engine, without a trailing slash */
-type Look = (get: Get, url: string) => Promise<EngineLook>;
+type Look = (get: Get, url: string, glance: Glance) => Promise<EngineLook>;
 
 /** What to look at, by engine. */
 export const looks: Readonly<Record<EngineId, Look>> = {
   llamacpp: lookAtLlamacpp,
   vllm: lookAtVllm,
   tgi: lookAtTgi,
+  triton: lookAtTriton,
   openai: lookAtOpenAi,
+  mock: lookAtMock,
 };
 
 /** llama.cpp's server, `GET /health` and `GET /props`: https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md */
@@ -100,6 +110,44 @@ async function lookAtTgi(get: Get, url: string): Promise<EngineLook> {
     slots: count(info['max_batch_size']) ?? count(info['max_concurrent_requests']),
     modelName: text(info['model_id']),
   };
+}
+
+/**
+ * Triton: `GET /v2/health/ready` and `GET /v2`, or the same by gRPC. It is ready when all its models are, and says nothing of their context.
+ * https://kserve.github.io/website/docs/concepts/architecture/data-plane/v2-protocol
+ */
+async function lookAtTriton(get: Get, url: string, glance: Glance): Promise<EngineLook> {
+  const isReady = { kind: 'ready', ctxMax: null, slots: null, modelName: null } as const;
+  if (isGrpc(url)) {
+    const { ready, version } = await askTriton(url, glance);
+    return ready === true ? { ...isReady, engineVersion: text(version) } : notReady;
+  }
+  const { status } = await get(`${url}/v2/health/ready`);
+  // 400 before 2024.
+  if (status === 503 || status === 400) return notReady;
+  if (status !== 200) return { kind: 'dead', detail: `GET ${url}/v2/health/ready answered ${status}` };
+  const server = await get(`${url}/v2`);
+  return { ...isReady, engineVersion: text(asRecord(server.body)['version']) };
+}
+
+const notReady = { kind: 'loading', detail: 'not all its models are ready' } as const;
+
+async function askTriton(url: string, { timeoutMs, apiKey }: Glance): Promise<{ ready: unknown; version: unknown }> {
+  const service = await InferenceService.at(url);
+  const headers: Record<string, string> = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey.reveal()}` };
+  try {
+    const { ready } = await service.ask('ServerReady', {}, headers, timeoutMs);
+    if (ready !== true) return { ready, version: null };
+    const { version } = await service.ask('ServerMetadata', {}, headers, timeoutMs);
+    return { ready, version };
+  } finally {
+    service.close();
+  }
+}
+
+/** It is in every worker, and always fit. */
+function lookAtMock(): Promise<EngineLook> {
+  return Promise.resolve({ kind: 'ready', engineVersion: '1', ctxMax: null, slots: null, modelName: null });
 }
 
 function asRecord(value: unknown): Record<string, unknown> {

@@ -10,7 +10,7 @@ export type { EngineLook } from './engine-looks.js';
 export type LookAtEngine = (engine: EngineId, url: string, timeoutMs: number, apiKey?: Secret) => Promise<EngineLook>;
 
 /**
- * Looks at an engine over plain HTTP, without decoding anything: the half of a dialect that every process may use, also those that never
+ * Looks at an engine over plain HTTP or gRPC, without decoding anything: the half of a dialect that every process may use, also those that never
  * talk to engines otherwise. Never throws.
  */
 export async function lookAtEngine(
@@ -20,7 +20,10 @@ export async function lookAtEngine(
   apiKey?: Secret,
 ): Promise<EngineLook> {
   try {
-    const look = await looks[engine]((address) => getJson(address, timeoutMs, apiKey), url);
+    const look = await looks[engine]((address) => getJson(address, timeoutMs, apiKey), url, {
+      timeoutMs,
+      apiKey,
+    });
     return look.kind === 'ready' ? look : { ...look, detail: redacted(look.detail, apiKey) };
   } catch (error) {
     return { kind: 'dead', detail: redacted(`${engine} at ${url} does not answer: ${reasonOf(error)}`, apiKey) };

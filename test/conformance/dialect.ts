@@ -28,6 +28,10 @@ export interface StreamDialect {
   readonly path: string;
   /** The events of a whole answer, each with its blank line; the last ones say how it ended. */
   stream(told: Told): readonly string[];
+  /** What the engine answers beside, by the ends of paths. */
+  readonly documents?: Readonly<Record<string, unknown>>;
+  /** Errors inside a stream are texts that blame nobody. */
+  readonly errorsTellNoCode?: boolean;
   /** An error inside a stream that has begun. */
   errorEvent(code: number, message: string): string;
   /** Body of an answer with an error status. */

@@ -7,6 +7,7 @@ import type { Option, StreamDialect, Told } from './dialect.js';
 import { llamacppChat, llamacppCompletion } from './dialects/llamacpp.js';
 import { openAiChat, openAiCompletion } from './dialects/openai.js';
 import { tgiChat, tgiGenerate } from './dialects/tgi.js';
+import { tritonGenerate } from './dialects/triton.js';
 import { vllmChat, vllmCompletion } from './dialects/vllm.js';
 import { FakeServer } from './fake-server.js';
 import { Bench, completionOf, cutAt, endpointAt, requestOf } from './run-adapter.js';
@@ -20,6 +21,7 @@ const dialects: readonly StreamDialect[] = [
   vllmChat,
   tgiGenerate,
   tgiChat,
+  tritonGenerate,
 ];
 
 const told: Told = {
@@ -58,6 +60,7 @@ describe.each(dialects)('$name', (dialect) => {
 
   beforeAll(async () => {
     server = await FakeServer.start();
+    server.documents = dialect.documents ?? {};
     bench = new Bench((agent) => dialect.adapter(agent));
   });
 
@@ -193,6 +196,7 @@ describe.each(dialects)('$name', (dialect) => {
       expect((await run()).errors).toMatchObject([
         { code: 'WORKER_RESET', message: 'out of memory', afterFirstByte: true },
       ]);
+      if (dialect.errorsTellNoCode === true) return;
       server.answers({ pieces: [dialect.errorEvent(400, 'the prompt is too long')] });
       expect((await run()).errors).toMatchObject([
         {

@@ -6,7 +6,8 @@ import { workOf, type RunRequest } from '../tasks/index.js';
 export function endpointOf({ config, apiKey }: LivePool, replicaId: string, url: string): EngineEndpoint {
   const { connect_ms: connectMs, idle_ms: idleMs, wall_ms: wallMs } = config.timeouts;
   const timeouts = { connectMs, idleMs, wallMs };
-  return { poolId: config.id, replicaId, url, timeouts, apiKey, maxLineBytes: config.engine.max_line_bytes };
+  const { max_line_bytes: maxLineBytes, mock } = config.engine;
+  return { poolId: config.id, replicaId, url, timeouts, apiKey, maxLineBytes, mock };
 }
 
 /**

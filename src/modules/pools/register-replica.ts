@@ -44,7 +44,7 @@ export class RegisterReplica {
       const message = 'The configuration has a replica of that id in this pool; register another id.';
       throw new AppError('CONFLICT', message, { poolId });
     }
-    const problem = addressProblem(url, this.allowedHosts);
+    const problem = addressProblem(url, this.allowedHosts, pool.config.engine.id);
     if (problem !== null) throw invalidParams([{ field: 'url', problem }]);
     if (pool.apiKey !== undefined && this.allowedHosts.length === 0) {
       const problem = "would be sent the key of the pool's engines: name its host in registration.allowed_hosts";

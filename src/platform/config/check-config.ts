@@ -1,4 +1,5 @@
 import type { Config, PoolConfig } from '../../contract/config.js';
+import { engineSchemes } from '../../contract/engine-schemes.js';
 import { isLoopbackHost, splitBind } from './bind-address.js';
 
 /** A problem of a configuration whose shape is right but whose parts contradict each other. */
@@ -87,6 +88,7 @@ function checkPool(pool: PoolConfig, config: Config): SemanticProblem[] {
   const mode = pool.provisioning.mode === 'external' ? checkExternal(pool) : checkPackage(pool, config);
   return [
     ...mode,
+    ...checkEngine(pool),
     ...duplicates(pool.replicas.map((replica) => replica.id)).map((index) => ({
       path: ['replicas', index, 'id'],
       problem: `"${pool.replicas[index]?.id}" is the id of another replica of this pool already`,
@@ -96,6 +98,27 @@ function checkPool(pool: PoolConfig, config: Config): SemanticProblem[] {
       problem: `"${pool.admission.priorities[index]?.name}" is listed twice`,
     })),
   ];
+}
+
+function checkEngine({ engine, replicas }: PoolConfig): SemanticProblem[] {
+  const problems: SemanticProblem[] = [];
+  if (engine.mock !== undefined && engine.id !== 'mock')
+    problems.push({
+      path: ['engine', 'mock'],
+      problem: `must go: it is for engine.id: mock, and this is ${engine.id}`,
+    });
+  replicas.forEach(({ url }, index) => {
+    const { protocol, pathname } = new URL(url);
+    const path = ['replicas', index, 'url'];
+    const fitting = engineSchemes[engine.id];
+    if (!fitting.includes(protocol)) {
+      const begin = fitting.map((scheme) => `${scheme}//`).join(' or ');
+      problems.push({ path, problem: `is for no engine of the kind ${engine.id}: begin it with ${begin}` });
+    } else if (protocol.startsWith('grpc') && !['', '/'].includes(pathname)) {
+      problems.push({ path, problem: 'is for gRPC, which knows no paths: give a host and a port' });
+    }
+  });
+  return problems;
 }
 
 const neverProvisioned =

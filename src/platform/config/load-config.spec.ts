@@ -194,7 +194,7 @@ describe('the file', () => {
       '4 server.body_limit_bytes: must be a number',
       '6 pools[0].id: starts with a letter or digit, then at most 62 of letters, digits, ".", "_", "-"',
       '7 pools[0].engin: is not known here; did you mean "engine"?',
-      '8 pools[0].engine.id: must be one of "llamacpp", "vllm", "tgi", "openai"',
+      '8 pools[0].engine.id: must be one of "llamacpp", "vllm", "tgi", "triton", "openai", "mock"',
       '9 pools[0].model.ref: is required',
     ]);
   });
@@ -324,4 +324,32 @@ it('runs no package of an engine that comes in none', () => {
   expect(problems({}, yaml)).toMatchObject([
     { path: 'pools[0].engine.id', problem: expect.stringContaining('external') as string },
   ]);
+});
+
+describe('the URL of a replica', () => {
+  const pool = (engine: string, url: string): string =>
+    `pools: [{ id: a, engine: ${engine}, model: { ref: m }, replicas: [{ id: r0, url: '${url}' }] }]`;
+
+  it.each([
+    ['{ id: vllm }', 'https://gpu.lan/vllm'],
+    ['{ id: triton }', 'http://gpu.lan:8000'],
+    ['{ id: triton }', 'grpc://gpu.lan:8001'],
+    ['{ id: triton }', 'grpcs://gpu.lan:8001'],
+    ['{ id: mock, mock: { faults: [{ kind: oom, every: 3 }] } }', 'mock://r0'],
+  ])('fits its engine: %s %s', (engine, url) => {
+    expect(load({}, pool(engine, url)).pools[0]?.replicas).toMatchObject([{ url }]);
+  });
+
+  it.each([
+    ['{ id: vllm }', 'grpc://gpu.lan:8001', 'replicas[0].url', /http:\/\/ or https:\/\//],
+    ['{ id: triton }', 'grpc://gpu.lan:8001/v2', 'replicas[0].url', /no paths/],
+    ['{ id: mock }', 'http://gpu.lan', 'replicas[0].url', /mock:\/\//],
+    ['{ id: llamacpp }', 'mock://r0', 'replicas[0].url', /llamacpp/],
+    ['{ id: vllm, mock: {} }', 'http://gpu.lan', 'engine.mock', /engine\.id: mock/],
+    ['{ id: vllm }', 'ftp://gpu.lan', 'replicas[0].url', /./],
+  ])('is refused where it does not: %s %s', (engine, url, path, problem) => {
+    expect(problems({}, pool(engine, url))).toMatchObject([
+      { path: `pools[0].${path}`, problem: expect.stringMatching(problem) as string },
+    ]);
+  });
 });

@@ -2,7 +2,9 @@ import { AdapterHost } from '../../engines/adapter-host/adapter-host.js';
 import { createEngineAgent } from '../../engines/http/stream-request.js';
 import { LlamacppAdapter } from '../../engines/llamacpp/llamacpp.adapter.js';
 import { OpenAiAdapter } from '../../engines/openai/openai.adapter.js';
+import { MockAdapter } from '../../engines/mock/mock.adapter.js';
 import { TgiAdapter } from '../../engines/tgi/tgi.adapter.js';
+import { TritonAdapter } from '../../engines/triton/triton.adapter.js';
 import { VllmAdapter } from '../../engines/vllm/vllm.adapter.js';
 import type { EngineAdapter, EngineAdapters } from '../../engines/engine-adapter.port.js';
 import {
@@ -33,13 +35,20 @@ export interface WorkerRole {
 /** The adapters of this build, by engine. */
 export function createAdapters(): { readonly adapters: EngineAdapters; readonly close: () => Promise<void> } {
   const agent = createEngineAgent();
+  const triton = new TritonAdapter(agent);
   const all: EngineAdapter[] = [
     new LlamacppAdapter(agent),
     new VllmAdapter(agent),
     new TgiAdapter(agent),
+    triton,
     new OpenAiAdapter(agent),
+    new MockAdapter(),
   ];
-  return { adapters: new Map(all.map((adapter) => [adapter.engine, adapter])), close: () => agent.destroy() };
+  const close = async (): Promise<void> => {
+    triton.close();
+    await agent.destroy();
+  };
+  return { adapters: new Map(all.map((adapter) => [adapter.engine, adapter])), close };
 }
 
 /** @param hub readers of the same process, fed in memory; null in a process without */
