@@ -9,7 +9,7 @@ const appendScript = new LuaScript(new URL('./append-run.lua', import.meta.url))
 /** Bounds one script call, so that Redis answers others in between. */
 const tasksPerCall = 128;
 /** While Redis works on one call, the next is made ready and the last one's readers are served. */
-const callsInFlight = 3;
+const callsInFlight = 8;
 const retryDelayMs = 100;
 
 /**
@@ -49,16 +49,17 @@ export class LogAppender {
     else this.timer = setTimeout(() => this.flush(), waitMs);
   }
 
+  /** Sends all there is, as far as calls may be under way: what stays behind waits for an answer of Redis, and that for a turn of the loop. */
   private flush(): void {
     this.timer = null;
     this.plan = 'none';
-    const writers = this.dirty.splice(0, tasksPerCall);
-    const chunks = writers.flatMap((writer) => writer.take() ?? []);
-    if (chunks.length > 0) {
+    while (this.dirty.length > 0 && this.inFlight < callsInFlight) {
+      const writers = this.dirty.splice(0, tasksPerCall);
+      const chunks = writers.flatMap((writer) => writer.take() ?? []);
+      if (chunks.length === 0) continue;
       this.inFlight += 1;
       this.send(chunks);
     }
-    this.next();
   }
 
   private send(chunks: readonly PendingChunk[]): void {
