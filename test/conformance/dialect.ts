@@ -1,4 +1,4 @@
-import type { Agent } from 'undici';
+import type { EngineAgent } from '../../src/engines/http/lean/lean-agent.js';
 import type {
   CompletionWork,
   EmbeddingWork,
@@ -23,7 +23,7 @@ export interface StreamDialect {
   readonly name: string;
   /** Page that shows the wire format. */
   readonly documentation: string;
-  adapter(agent: Agent): EngineAdapter;
+  adapter(agent: EngineAgent): EngineAdapter;
   readonly input: CompletionWork['input'];
   readonly path: string;
   /** The events of a whole answer, each with its blank line; the last ones say how it ended. */
@@ -46,7 +46,7 @@ export interface StreamDialect {
 export interface AnswerDialect {
   readonly name: string;
   readonly documentation: string;
-  adapter(agent: Agent): EngineAdapter;
+  adapter(agent: EngineAgent): EngineAdapter;
   readonly work: EmbeddingWork | RerankWork;
   readonly path: string;
   readonly body: Readonly<Record<string, unknown>>;

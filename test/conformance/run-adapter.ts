@@ -1,4 +1,3 @@
-import { Agent } from 'undici';
 import type {
   CompletionWork,
   EngineAdapter,
@@ -10,7 +9,7 @@ import type {
   EngineUsage,
   EngineWork,
 } from '../../src/engines/engine-adapter.port.js';
-import { createEngineAgent } from '../../src/engines/http/stream-request.js';
+import { EngineAgent } from '../../src/engines/http/lean/lean-agent.js';
 import { within } from '../support/wait-until.js';
 
 /** Everything an adapter told, in order. */
@@ -68,10 +67,10 @@ export function completionOf(input: CompletionWork['input'], change: Partial<Com
 
 /** One adapter under test with the connections it uses. */
 export class Bench {
-  readonly agent: Agent = createEngineAgent();
+  readonly agent = new EngineAgent();
   readonly adapter: EngineAdapter;
 
-  constructor(create: (agent: Agent) => EngineAdapter) {
+  constructor(create: (agent: EngineAgent) => EngineAdapter) {
     this.adapter = create(this.agent);
   }
 

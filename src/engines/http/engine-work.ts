@@ -1,4 +1,4 @@
-import type { Agent } from 'undici';
+import type { EngineAgent } from './lean/lean-agent.js';
 import {
   EngineError,
   type EngineRequest,
@@ -24,7 +24,12 @@ export interface StreamReader {
 }
 
 /** Work that is answered token by token. */
-export function streamWork(agent: Agent, call: EngineCall, reader: StreamReader, signal: AbortSignal): EngineStream {
+export function streamWork(
+  agent: EngineAgent,
+  call: EngineCall,
+  reader: StreamReader,
+  signal: AbortSignal,
+): EngineStream {
   return streamRequest(
     agent,
     call,
@@ -44,7 +49,7 @@ export function streamWork(agent: Agent, call: EngineCall, reader: StreamReader,
  * time bounds it. @param read gives what the sink hears, or throws EngineError for an answer that can't be used
  */
 export function answerWork(
-  agent: Agent,
+  agent: EngineAgent,
   call: EngineCall,
   read: (text: string) => EngineUsage,
   sink: EngineSink,

@@ -1,4 +1,4 @@
-import type { Agent } from 'undici';
+import type { EngineAgent } from './lean/lean-agent.js';
 import { EngineError } from '../engine-adapter.port.js';
 import { refusalOf } from './engine-errors.js';
 import { streamRequest, type EngineCall } from './stream-request.js';
@@ -14,7 +14,7 @@ export interface AnswerHandler {
 
 /** Asks an engine for one answer, by the rules of `streamRequest`. @param limitBytes longer answers are refused before they are held */
 export function answerRequest(
-  agent: Agent,
+  agent: EngineAgent,
   call: EngineCall,
   handler: AnswerHandler,
   signal: AbortSignal,
@@ -41,7 +41,7 @@ export function answerRequest(
 }
 
 /** The same as a promise. Rejects with EngineError, also when the signal is aborted. */
-export function fetchText(agent: Agent, call: EngineCall, signal: AbortSignal): Promise<string> {
+export function fetchText(agent: EngineAgent, call: EngineCall, signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(new EngineError('DECODE_TIMEOUT', 'The engine was not waited for any longer.'));
     if (signal.aborted) onAbort();

@@ -1,5 +1,5 @@
-import { Agent, type Dispatcher } from 'undici';
-import { leanConnector } from './lean-connector.js';
+import type { Dispatcher } from 'undici';
+import type { EngineAgent } from './lean/lean-agent.js';
 import { EngineError, type EngineEndpoint, type EngineStream } from '../engine-adapter.port.js';
 
 /** What a streaming request tells while it runs; exactly one of `onEnd` and `onFailure` comes last, none after an abort. */
@@ -14,20 +14,7 @@ export interface StreamHandler {
   errorOf(status: number, body: string): EngineError;
 }
 
-/** A connection to an engine is made within this time, or its replica is passed over. */
-const connectMs = 5000;
 const maxErrorBodyBytes = 64 * 1024;
-
-/** One keep-alive pool of connections to every engine of this process. */
-export function createEngineAgent(): Agent {
-  return new Agent({
-    connections: null,
-    pipelining: 1,
-    keepAliveTimeout: 30_000,
-    keepAliveMaxTimeout: 300_000,
-    connect: leanConnector(connectMs),
-  });
-}
 
 /** What is asked of an engine. */
 export interface EngineCall {
@@ -47,7 +34,7 @@ export interface EngineCall {
  * as a bearer token (RFC 6750 §2.1).
  */
 export function streamRequest(
-  agent: Agent,
+  agent: EngineAgent,
   { endpoint, path, body, headers, silenceMs = endpoint.timeouts.idleMs }: EngineCall,
   handler: StreamHandler,
   signal: AbortSignal,

@@ -1,4 +1,4 @@
-import { Agent } from 'undici';
+import type { EngineAgent } from '../http/lean/lean-agent.js';
 import {
   EngineError,
   type CompletionWork,
@@ -28,7 +28,7 @@ export class LlamacppAdapter implements EngineAdapter {
   readonly engine = 'llamacpp';
   private readonly sessionSlots = new SessionSlots();
 
-  constructor(private readonly agent: Agent) {}
+  constructor(private readonly agent: EngineAgent) {}
 
   submit(endpoint: EngineEndpoint, request: EngineRequest, sink: EngineSink, signal: AbortSignal): EngineStream {
     const refusal = refuseUnsupported(this.engine, request, sink);

@@ -1,4 +1,4 @@
-import type { Agent } from 'undici';
+import type { EngineAgent } from '../http/lean/lean-agent.js';
 import type {
   CompletionWork,
   EngineAdapter,
@@ -17,7 +17,7 @@ import { submitOpenAi } from '../http/openai/openai-work.js';
 export class OpenAiAdapter implements EngineAdapter {
   readonly engine = 'openai';
 
-  constructor(private readonly agent: Agent) {}
+  constructor(private readonly agent: EngineAgent) {}
 
   submit(endpoint: EngineEndpoint, request: EngineRequest, sink: EngineSink, signal: AbortSignal): EngineStream {
     return submitOpenAi(this.agent, this, { endpoint, request, sink, signal });

@@ -1,4 +1,4 @@
-import type { Agent } from 'undici';
+import type { EngineAgent } from '../http/lean/lean-agent.js';
 import type {
   CompletionWork,
   EngineAdapter,
@@ -27,7 +27,7 @@ import { TgiStreamReader } from './tgi-stream-reader.js';
 export class TgiAdapter implements EngineAdapter {
   readonly engine = 'tgi';
 
-  constructor(private readonly agent: Agent) {}
+  constructor(private readonly agent: EngineAgent) {}
 
   submit(endpoint: EngineEndpoint, request: EngineRequest, sink: EngineSink, signal: AbortSignal): EngineStream {
     const refusal = refuseUnsupported(this.engine, request, sink);

@@ -1,4 +1,4 @@
-import type { Agent } from 'undici';
+import type { EngineAgent } from '../http/lean/lean-agent.js';
 import type { EngineEndpoint, EngineStream } from '../engine-adapter.port.js';
 import { streamWork, traceHeaders } from '../http/engine-work.js';
 import { fetchText, parseAnswer } from '../http/json-request.js';
@@ -7,7 +7,7 @@ import { TritonStreamReader } from './triton-stream-reader.js';
 
 /** Triton by HTTP: `GET /v2/models/{m}` and `POST /v2/models/{m}/generate_stream`. */
 export class HttpTransport implements TritonTransport {
-  constructor(private readonly agent: Agent) {}
+  constructor(private readonly agent: EngineAgent) {}
 
   async describe(endpoint: EngineEndpoint, model: string, signal: AbortSignal): Promise<unknown> {
     const call = { endpoint, path: pathOf(model), body: null, headers: {} };

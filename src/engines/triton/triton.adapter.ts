@@ -1,4 +1,4 @@
-import type { Agent } from 'undici';
+import type { EngineAgent } from '../http/lean/lean-agent.js';
 import {
   EngineError,
   type CompletionWork,
@@ -29,7 +29,7 @@ export class TritonAdapter implements EngineAdapter {
   private readonly grpc = new GrpcTransport();
   private readonly models = new Map<string, TritonModel>();
 
-  constructor(agent: Agent) {
+  constructor(agent: EngineAgent) {
     this.http = new HttpTransport(agent);
   }
 

@@ -1,4 +1,4 @@
-import type { Agent } from 'undici';
+import type { EngineAgent } from '../http/lean/lean-agent.js';
 import { serverRoot } from '../api-path.js';
 import type {
   CompletionWork,
@@ -21,7 +21,7 @@ import { meanOf, readSamples, sumOf } from '../http/prometheus-text.js';
 export class VllmAdapter implements EngineAdapter {
   readonly engine = 'vllm';
 
-  constructor(private readonly agent: Agent) {}
+  constructor(private readonly agent: EngineAgent) {}
 
   submit(endpoint: EngineEndpoint, request: EngineRequest, sink: EngineSink, signal: AbortSignal): EngineStream {
     return submitOpenAi(this.agent, this, { endpoint, request, sink, signal });

@@ -1,5 +1,5 @@
 import { AdapterHost } from '../../engines/adapter-host/adapter-host.js';
-import { createEngineAgent } from '../../engines/http/stream-request.js';
+import { EngineAgent } from '../../engines/http/lean/lean-agent.js';
 import { LlamacppAdapter } from '../../engines/llamacpp/llamacpp.adapter.js';
 import { OpenAiAdapter } from '../../engines/openai/openai.adapter.js';
 import { MockAdapter } from '../../engines/mock/mock.adapter.js';
@@ -34,7 +34,7 @@ export interface WorkerRole {
 
 /** The adapters of this build, by engine. */
 export function createAdapters(): { readonly adapters: EngineAdapters; readonly close: () => Promise<void> } {
-  const agent = createEngineAgent();
+  const agent = new EngineAgent();
   const triton = new TritonAdapter(agent);
   const all: EngineAdapter[] = [
     new LlamacppAdapter(agent),

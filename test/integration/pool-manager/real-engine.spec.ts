@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { Agent } from 'undici';
+import { EngineAgent } from '../../../src/engines/http/lean/lean-agent.js';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { LlamacppAdapter } from '../../../src/engines/llamacpp/llamacpp.adapter.js';
 import type { EngineUsage } from '../../../src/engines/engine-adapter.port.js';
@@ -13,7 +13,7 @@ const ENGINES = join(import.meta.dirname, '../../../node_modules/.cache/orchestr
 const WAIT = { timeout: 120_000, interval: 100 };
 
 describe('a real llama.cpp from npm with the demo model', () => {
-  const agent = new Agent();
+  const agent = new EngineAgent();
   const adapter = new LlamacppAdapter(agent);
   let fixture: Fixture;
   let manager: PoolManager;
@@ -28,7 +28,7 @@ describe('a real llama.cpp from npm with the demo model', () => {
 
   afterAll(async () => {
     await manager.stop();
-    await agent.close();
+    await agent.destroy();
     await host.remove();
     await fixture.remove();
   });

@@ -1,4 +1,4 @@
-import type { Agent } from 'undici';
+import type { EngineAgent } from '../lean/lean-agent.js';
 import type { EngineId } from '../../../contract/common.js';
 import { apiPath } from '../../api-path.js';
 import type {
@@ -33,7 +33,7 @@ export interface Run {
  * Work of any kind by OpenAI's endpoints and, for rerankings, by the `/rerank` that has become the custom beside them. The base URL may name
  * the version or not. What the table of capabilities doesn't have of the engine is refused before anything is sent.
  */
-export function submitOpenAi(agent: Agent, dialect: OpenAiDialect, run: Run): EngineStream {
+export function submitOpenAi(agent: EngineAgent, dialect: OpenAiDialect, run: Run): EngineStream {
   const { endpoint, request, sink, signal } = run;
   const refusal = refuseUnsupported(dialect.engine, request, sink);
   if (refusal !== null) return refusal;

@@ -1,0 +1,67 @@
+import { Agent, type Dispatcher } from 'undici';
+import { LeanConnection } from './lean-connection.js';
+import { LeanExchange } from './lean-exchange.js';
+
+/** A connection to an engine is made within this time, or its replica is passed over. */
+const connectMs = 5000;
+/** How long an idle connection is kept whose server says nothing of it. */
+const keepAliveMs = 30_000;
+const longestKeepAliveMs = 300_000;
+/** Servers count from another moment than we do. */
+const keepAliveMarginMs = 1_000;
+
+/**
+ * What asks engines: undici's dispatch, with connections of our own to plain `http:`. There, what a read brings is handed to the reader at
+ * once, from one buffer for all connections: no allocation, no stream and no turn of the event loop between. Bodies are texts or null, and
+ * headers an object, as `stream-request.ts` gives them. `https:` is undici's own.
+ */
+export class EngineAgent {
+  private readonly secure = new Agent({
+    connections: null,
+    pipelining: 1,
+    keepAliveTimeout: keepAliveMs,
+    keepAliveMaxTimeout: longestKeepAliveMs,
+    connect: { timeout: connectMs },
+  });
+  private readonly idle = new Map<string, LeanConnection[]>();
+  private readonly open = new Set<LeanConnection>();
+
+  /** Asks; the handler hears the answer, or its failure. Must not be called after `destroy`. */
+  dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
+    const origin = String(options.origin);
+    if (!origin.startsWith('http:')) {
+      this.secure.dispatch(options, handler);
+      return;
+    }
+    const exchange = LeanExchange.begin(new URL(origin), options, handler);
+    if (exchange === null) return;
+    // The youngest: the least likely one to be closed by the other side just now.
+    const connection = this.idle.get(origin)?.pop() ?? this.connect(origin);
+    connection.carry(exchange);
+  }
+
+  /** Cuts every connection; what is under way fails. */
+  async destroy(): Promise<void> {
+    for (const connection of this.open) connection.destroy();
+    await this.secure.destroy();
+  }
+
+  private connect(origin: string): LeanConnection {
+    const connection = new LeanConnection(new URL(origin), connectMs, {
+      onIdle: (hintMs) => {
+        const others = this.idle.get(origin);
+        if (others === undefined) this.idle.set(origin, [connection]);
+        else others.push(connection);
+        return hintMs === null ? keepAliveMs : Math.min(hintMs - keepAliveMarginMs, longestKeepAliveMs);
+      },
+      onGone: () => {
+        this.open.delete(connection);
+        const left = this.idle.get(origin)?.filter((other) => other !== connection) ?? [];
+        if (left.length > 0) this.idle.set(origin, left);
+        else this.idle.delete(origin);
+      },
+    });
+    this.open.add(connection);
+    return connection;
+  }
+}
