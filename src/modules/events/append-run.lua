@@ -1,40 +1,35 @@
 -- Appends what running tasks produced in one tick, each behind its fence, and posts it to the processes whose readers follow.
--- KEYS  for task j (0-based): 2j+1 run record, 2j+2 event log
--- ARGV  1 own hub ('' = none; it is fed in memory by the caller)   2 channel prefix of the hubs
---       then for each task: '<task id> <fence> <first id> <last id> <tokens so far> <extras>', bytes of the frames, and what <extras> names:
---       'v' verbose bytes, 'f' first-token facts '<ms>,<tokens in>', 'b' both in this order, '-' neither
--- Reply for each task 1 appended (or appended before, by the same call sent twice), 0 fenced off: write nothing more
+-- ARGV  1 own hub ('' = none; it is fed in memory by the caller)   2 channel prefix of the hubs   3, 4 prefixes of run records and event logs
+--       5 bytes of all frames   6 a line for each task:
+--         '<task id> <fence> <first id> <last id> <tokens so far> <offset> <length> <verbose offset> <verbose length> <facts>\n'
+--         where its frames lie in 5 (from 0), and those for verbose readers (length 0: they see the same); facts of the first token
+--         '<ms>,<tokens in>', or '-'. One argument for all, since each costs both sides more than what it carries.
+-- Reply the places (from 1) of tasks that were fenced off: write nothing more. All others were appended, or had been by the same call sent twice.
 -- Invariant: only the attempt that holds the fence writes, ids grow by one, and a chunk is stored whole or not at all.
-local own, prefix = ARGV[1], ARGV[2]
+-- Keys are named by their task: all of them share one hash tag.
+local own, prefix, runs, logs, blob = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local reply, post, order = {}, {}, {}
-local at = 2
-for j = 1, #KEYS / 2 do
-  local run, log = KEYS[2 * j - 1], KEYS[2 * j]
-  local task, fence, first, last, tokens, extras = string.match(ARGV[at + 1], '^(%S+) (%S+) (%d+) (%d+) (%d+) (%S)$')
-  local bytes, verbose, facts = ARGV[at + 2], '', ''
-  at = at + 2
-  if extras == 'v' or extras == 'b' then
-    at = at + 1
-    verbose = ARGV[at]
-  end
-  if extras == 'f' or extras == 'b' then
-    at = at + 1
-    facts = ARGV[at]
-  end
+local place = 0
+local pattern = '(%S+) (%S+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+)\n'
+for task, fence, first, last, tokens, at, length, verbose_at, verbose_length, facts in string.gmatch(ARGV[6], pattern) do
+  place = place + 1
+  local run = runs .. task
   local now = redis.call('HMGET', run, 'f', 'subs')
   if now[1] ~= fence then
-    reply[j] = 0
+    reply[#reply + 1] = place
   else
+    local bytes = string.sub(blob, at + 1, at + length)
+    local verbose = ''
     local added
-    if verbose == '' then
-      added = redis.pcall('XADD', log, last .. '-0', 's', first, 'k', tokens, 'd', bytes)
+    if verbose_length == '0' then
+      added = redis.pcall('XADD', logs .. task, last .. '-0', 's', first, 'k', tokens, 'd', bytes)
     else
-      added = redis.pcall('XADD', log, last .. '-0', 's', first, 'k', tokens, 'd', bytes, 'v', verbose)
+      verbose = string.sub(blob, verbose_at + 1, verbose_at + verbose_length)
+      added = redis.pcall('XADD', logs .. task, last .. '-0', 's', first, 'k', tokens, 'd', bytes, 'v', verbose)
     end
     -- An id that is not above the last one means this very call went through before its answer was lost.
     if type(added) == 'table' and added.err and not string.find(added.err, 'equal or smaller') then return redis.error_reply(added.err) end
-    if facts ~= '' then redis.call('HSET', run, 'facts', facts) end
-    reply[j] = 1
+    if facts ~= '-' then redis.call('HSET', run, 'facts', facts) end
     if now[2] and now[2] ~= '' and now[2] ~= own then
       local message = string.format('%s0%010d%010d%010d%010d', task, first, last, #bytes, #verbose) .. bytes .. verbose
       for hub in string.gmatch(now[2], '[^,]+') do

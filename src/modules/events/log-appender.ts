@@ -1,9 +1,10 @@
 import type { Redis } from 'ioredis';
 import { LuaScript } from '../../platform/redis/lua-script.js';
-import { eventLogKey, hubChannelPrefix, runRecordKey } from './event-keys.js';
-import { LogChunk } from './log-chunk.js';
+import { AppendBatch } from './append-batch.js';
+import { eventLogPrefix, hubChannelPrefix, runRecordPrefix } from './event-keys.js';
+import type { LogChunk } from './log-chunk.js';
 import { Pace } from './pace.js';
-import type { ChunkSource, PendingChunk } from './pending-chunk.js';
+import type { ChunkSource } from './pending-chunk.js';
 
 const appendScript = new LuaScript(new URL('./append-run.lua', import.meta.url));
 /** Bounds one script call, so that Redis answers others in between. */
@@ -58,45 +59,24 @@ export class LogAppender {
       const chunks = writers.flatMap((writer) => writer.take() ?? []);
       if (chunks.length === 0) continue;
       this.inFlight += 1;
-      this.send(chunks);
+      this.send(new AppendBatch(chunks));
     }
   }
 
-  private send(chunks: readonly PendingChunk[]): void {
-    const keys: string[] = [];
-    const args: (string | number)[] = [this.ownHubId ?? '', hubChannelPrefix];
-    for (const { writer, first, last, tokens, plain, verbose, facts } of chunks) {
-      const { taskId, fence } = writer;
-      const extras = verbose === '' ? (facts === '' ? '-' : 'f') : facts === '' ? 'v' : 'b';
-      keys.push(runRecordKey(taskId), eventLogKey(taskId));
-      args.push(`${taskId} ${fence} ${first} ${last} ${tokens} ${extras}`, plain);
-      if (verbose !== '') args.push(verbose);
-      if (facts !== '') args.push(facts);
-    }
-    appendScript.run(this.redis, keys, args).then(
-      (reply) => this.acknowledge(chunks, reply as number[]),
-      () => setTimeout(() => this.send(chunks), retryDelayMs),
+  private send(batch: AppendBatch): void {
+    const args = [this.ownHubId ?? '', hubChannelPrefix, runRecordPrefix, eventLogPrefix, batch.bytes, batch.lines];
+    appendScript.run(this.redis, [], args).then(
+      (reply) => this.acknowledge(batch, new Set((reply as number[]).map((place) => place - 1))),
+      () => setTimeout(() => this.send(batch), retryDelayMs),
     );
   }
 
-  private acknowledge(chunks: readonly PendingChunk[], reply: readonly number[]): void {
-    const local: LogChunk[] = [];
-    for (let c = 0; c < chunks.length; c++) {
-      const chunk = chunks[c];
-      if (chunk === undefined) continue;
-      const { writer, first, last } = chunk;
-      const taken = reply[c] === 1;
-      if (taken && this.ownHubId !== null) {
-        const plain = Buffer.from(chunk.plain, 'utf8');
-        const verbose = chunk.verbose === '' ? plain : Buffer.from(chunk.verbose, 'utf8');
-        local.push(new LogChunk(writer.taskId, { first, last, isFinal: false }, plain, verbose));
-      }
-      writer.acknowledge(taken);
-    }
+  private acknowledge(batch: AppendBatch, refused: ReadonlySet<number>): void {
+    batch.sources.forEach(({ writer }, place) => writer.acknowledge(!refused.has(place)));
     this.inFlight -= 1;
     // Redis first: it works while the readers here are served.
     this.next();
-    if (local.length > 0) this.deliverLocally(local);
+    if (this.ownHubId !== null) this.deliverLocally(batch.delivered(refused));
   }
 
   private next(): void {

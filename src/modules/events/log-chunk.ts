@@ -12,18 +12,19 @@ export class LogChunk implements ChunkSpan {
   readonly first: number;
   readonly last: number;
   readonly isFinal: boolean;
-  private plainWire: Buffer | null = null;
   private verboseWire: Buffer | null = null;
 
   /**
    * @param plain frames as plain readers see them, one after the other
    * @param verbose frames as verbose readers see them; the same Buffer where nothing differs
+   * @param plainWire the plain frames as a chunk of an HTTP/1.1 body, where they are that already
    */
   constructor(
     readonly taskId: string,
     { first, last, isFinal }: ChunkSpan,
     readonly plain: Buffer,
     readonly verbose: Buffer = plain,
+    private plainWire: Buffer | null = null,
   ) {
     this.first = first;
     this.last = last;

@@ -83,7 +83,8 @@ export class SseConnection {
   private put(bytes: Buffer): void {
     if (this.out.destroyed) return;
     if (this.out.writableLength > this.options.bufferBytes) this.cut();
-    else this.out.write(bytes);
+    // A chunk is a part of something larger, which must not stay in memory for as long as a slow reader leaves it waiting.
+    else this.out.write(this.out.writableLength > 0 ? Buffer.copyBytesFrom(bytes) : bytes);
   }
 
   private readonly onDrain = (): void => this.onDrained();
