@@ -21,9 +21,12 @@ export const priority = z
   .meta({ id: 'Priority', description: 'The class a task waits in: interactive starts before batch.' });
 export type Priority = z.infer<typeof priority>;
 
+/** The most items that a page of any list has. */
+export const largestPage = 500;
+
 /** Page size and place of every list. */
 export const pageQuery = {
-  limit: z.coerce.number().int().min(1).max(500).default(50).describe('How many items at the most.'),
+  limit: z.coerce.number().int().min(1).max(largestPage).default(50).describe('How many items at the most.'),
   cursor: z.string().min(1).max(512).optional().describe('`next_cursor` of the page before.'),
 };
 

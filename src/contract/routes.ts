@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { artifact, artifactListQuery, artifactPage, artifactParams, artifactSubmission } from './artifacts.js';
 import { endEvent, metricsEvent, startedEvent, taskError, tokenEvent } from './events.js';
 import { liveness, readiness } from './health.js';
-import { version } from './meta.js';
+import { capabilities, version } from './meta.js';
 import { pool, poolHealth, poolListQuery, poolPage, poolParams } from './pools.js';
 import type { RouteAnswer, RouteContract } from './route-contract.js';
 import { sessionRoutes } from './session-routes.js';
@@ -245,6 +245,18 @@ const otherRoutes: readonly RouteContract[] = [
     tag: 'meta',
     summary: 'Read the version of this server',
     answers: [{ status: 200, description: 'The version.', body: { kind: 'json', schema: version } }],
+    errors: [],
+  },
+  {
+    operationId: 'getCapabilities',
+    method: 'get',
+    path: '/v2/meta/capabilities',
+    tag: 'meta',
+    summary: 'Read what this server can do',
+    description:
+      'What it speaks to, what each pool takes, and what its engines said of themselves the last time they were asked, which is done every ' +
+      '`health.interval_ms`.',
+    answers: [{ status: 200, description: 'As of now.', body: { kind: 'json', schema: capabilities } }],
     errors: [],
   },
   {

@@ -153,6 +153,10 @@ describe('engines that register', () => {
     await untilReady();
     const later = await all.start(['api']);
     await untilReady('a', later);
+    const can = await call(`${later.url}/v2/meta/capabilities`);
+    expectDocumented('GET', '/v2/meta/capabilities', can);
+    const said = { id: 'a', ready: true, engine_version: engines[0].version, ctx_max: 8192, slots: 2 };
+    expect(can.body).toMatchObject({ pools: [{ id: 'default', ready: true, ctx_max: 8192, replicas: [said] }] });
     await later.stop();
     for (const status of [204, 204]) {
       const answer = await call(`${api.url}/v2/workers/default/a`, 'DELETE');

@@ -1,2 +1,3 @@
 export { MetaModule } from './meta.module.js';
+export { ReadCapabilities } from './read-capabilities.js';
 export { packageVersion } from './package-version.js';

@@ -1,8 +1,9 @@
-import { Controller, Get } from '@nestjs/common';
-import type { Version } from '../../contract/meta.js';
+import { Controller, Get, Inject } from '@nestjs/common';
+import type { Capabilities, Version } from '../../contract/meta.js';
 import { packageVersion } from './package-version.js';
+import { ReadCapabilities } from './read-capabilities.js';
 
-/** What this server is. */
+/** What this server is and can do. */
 @Controller('/v2/meta')
 export class MetaController {
   private readonly answer: Version = {
@@ -12,8 +13,15 @@ export class MetaController {
     node: process.versions.node,
   };
 
+  constructor(@Inject(ReadCapabilities) private readonly readCapabilities: ReadCapabilities) {}
+
   @Get('/version')
   version(): Version {
     return this.answer;
+  }
+
+  @Get('/capabilities')
+  capabilities(): Capabilities {
+    return this.readCapabilities.run();
   }
 }

@@ -2,6 +2,7 @@ import type { DynamicModule } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
 import { ArtifactsModule } from '../../modules/artifacts/index.js';
 import { LineGauge } from '../../modules/admission/index.js';
+import { MetaModule, ReadCapabilities } from '../../modules/meta/index.js';
 import { EventHub } from '../../modules/events/index.js';
 import { addRateLimitHook, RateLimits } from '../../modules/rate-limits/index.js';
 import { SessionsModule } from '../../modules/sessions/index.js';
@@ -79,6 +80,7 @@ export function createApiRole(ground: Ground): ApiRole {
       ArtifactsModule.register(ground.artifacts),
       SessionsModule.register(ground.sessions),
       PoolsModule.register(pooled),
+      MetaModule.register(new ReadCapabilities(pools, ground.config)),
     ],
     hub,
     endTask,

@@ -1,6 +1,5 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { HealthModule, type HealthProbe } from '../../modules/health/index.js';
-import { MetaModule } from '../../modules/meta/index.js';
 import { MetricsModule } from '../../platform/observability/metrics.module.js';
 
 /** The HTTP side of a process: health and metrics always, the rest by its roles. */
@@ -10,7 +9,7 @@ export class AppModule {
     const health = HealthModule.register({ useFactory: () => probes });
     return {
       module: AppModule,
-      imports: [MetricsModule.register(), health, ...(roleModules.length > 0 ? [MetaModule] : []), ...roleModules],
+      imports: [MetricsModule.register(), health, ...roleModules],
     };
   }
 }
