@@ -18,6 +18,7 @@ import { EngineProcess } from './engine-process.js';
 import { EngineLostError, EngineWatch } from './engine-run.js';
 import { freePort } from './free-port.js';
 import { discoverGpus, type GpuDiscovery } from './gpus.js';
+import { handoffDirectory, removeHandoff, writeHandoff } from './handoff.js';
 import { endLeftover } from './pid-file.js';
 import type { PackagePool, PoolCollaborators, PoolManagerSettings } from './pool-settings.js';
 import { mayFollow, type PoolState } from './pool-state.js';
@@ -28,6 +29,22 @@ import { vramShortage } from './vram-check.js';
 
 /** Package pools run one replica. */
 const REPLICA_ID = 'r0';
+
+/** An engine that was started. */
+interface Started {
+  readonly url: string;
+  readonly command: EngineCommand;
+  readonly prepared: Prepared;
+}
+
+/** What is known of an engine once it is ready. */
+interface Ready {
+  readonly url: string;
+  readonly pid: number;
+  readonly slots: number;
+  readonly ctxMax: number;
+  readonly engineVersion: string | null;
+}
 
 interface Prepared {
   readonly engine: PreparedEngine;
@@ -42,6 +59,7 @@ export class PoolSupervisor {
   private readonly stopping = new AbortController();
   private readonly log: EngineLog;
   private readonly pidFile: string;
+  private readonly handoffs: string;
   private current: ReplicaAnnouncement;
   private record: LossRecord = [];
   private running: Promise<void> | null = null;
@@ -56,6 +74,7 @@ export class PoolSupervisor {
     const name = `${pool.id}-${REPLICA_ID}`;
     this.log = new EngineLog(join(settings.runtimeDir, 'logs', `${name}.log`));
     this.pidFile = join(settings.runtimeDir, 'pids', `${name}.json`);
+    this.handoffs = handoffDirectory(settings.runtimeDir);
     this.current = blank(pool);
   }
 
@@ -92,6 +111,7 @@ export class PoolSupervisor {
   private async runOnce(signal: AbortSignal): Promise<void> {
     this.enter('provisioning');
     await this.clearLeftover();
+    await removeHandoff(this.handoffs, this.pool.id, REPLICA_ID).catch(() => undefined);
     const gpus = await discoverGpus(this.settings.environment);
     const prepared = await this.provision(gpus, signal);
     this.checkVram(prepared, gpus);
@@ -106,15 +126,17 @@ export class PoolSupervisor {
     const mark = `--port ${port}`;
     const engine = await EngineProcess.start(command, { log: this.log, pidFile: this.pidFile, mark });
     try {
-      await this.serve(engine, `http://127.0.0.1:${port}`, command, signal);
+      await this.serve(engine, { url: `http://127.0.0.1:${port}`, command, prepared }, signal);
     } finally {
       if (this.current.state === 'ready')
         this.collaborators.announcer.withdraw(this.pool.id, REPLICA_ID, signal.aborted ? 'stopping' : 'lost');
+      await removeHandoff(this.handoffs, this.pool.id, REPLICA_ID).catch(() => undefined);
       await engine.stop(this.settings.patience.stopGraceMs);
     }
   }
 
-  private async serve(engine: EngineProcess, url: string, command: EngineCommand, signal: AbortSignal): Promise<void> {
+  private async serve(engine: EngineProcess, started: Started, signal: AbortSignal): Promise<void> {
+    const { url, command } = started;
     const endpoint: EngineEndpoint = { poolId: this.pool.id, replicaId: REPLICA_ID, url, timeouts: this.pool.timeouts };
     const adapter = this.collaborators.adapters.get(this.pool.engine.id);
     if (adapter === undefined)
@@ -123,15 +145,40 @@ export class PoolSupervisor {
     const watch = new EngineWatch(engine, endpoint, tools, this.pool);
     this.say(`starting the engine, process ${engine.pid}`);
     const look = await watch.untilReady(signal);
-    this.readySinceMs = Date.now();
-    this.enter('ready', {
+    const said = {
       url,
       pid: engine.pid,
       slots: look.slots ?? this.pool.slots,
       ctxMax: look.ctxMax ?? command.ctx,
       engineVersion: look.engineVersion ?? this.current.engineVersion,
-    });
+    };
+    await this.leaveHandoff(said, started);
+    this.readySinceMs = Date.now();
+    this.enter('ready', said);
     await watch.untilLost(signal);
+  }
+
+  /** For other programs: what runs here and where. A disk that does not take it is no reason to leave a good engine idle. */
+  private async leaveHandoff(said: Ready, { command, prepared: { model } }: Started): Promise<void> {
+    const digest = model.sha256 === null ? null : `sha256:${model.sha256}`;
+    const handoff = {
+      engine: this.pool.engine.id,
+      engine_version: said.engineVersion,
+      provisioning_mode: 'package',
+      url: said.url,
+      pool_id: this.pool.id,
+      replica_id: REPLICA_ID,
+      model: { id: model.name, path: model.path, digest },
+      device_mask: command.deviceMask,
+      slots: said.slots,
+      ctx_max: said.ctxMax,
+      flags: [...command.args],
+      pid: said.pid,
+      started_ms: Date.now(),
+    };
+    await writeHandoff(this.handoffs, handoff).catch((error: unknown) =>
+      this.say(`its handoff file was not written: ${error instanceof Error ? error.message : String(error)}`),
+    );
   }
 
   private async clearLeftover(): Promise<void> {

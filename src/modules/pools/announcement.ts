@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { engineId } from '../../contract/common.js';
 import { poolState } from '../../contract/pools.js';
 import type { KnownReplica } from './live-replica.js';
+import type { ReplicaClaims } from './replica-claims.js';
 
 /** What a pool manager says of a replica that it runs or found a handoff of; lies as JSON in Redis, so that every process knows. */
 const announcement = z.object({
@@ -18,7 +19,7 @@ const announcement = z.object({
     .object({
       engine: engineId,
       model_digest: z.string().nullable(),
-      /** The directory the file lies in. */
+      /** Identity of the directory that the file lies in. */
       directory: z.string(),
     })
     .nullable()
@@ -27,34 +28,40 @@ const announcement = z.object({
 export type Announcement = z.infer<typeof announcement>;
 
 /** Null when it can't be read: such a replica is not used. */
-export function readAnnouncement(id: string, json: string): KnownReplica | null {
-  let parsed;
+export function parseAnnouncement(json: string): Announcement | null {
   try {
-    parsed = announcement.safeParse(JSON.parse(json));
+    return announcement.safeParse(JSON.parse(json)).data ?? null;
   } catch {
     return null;
   }
-  if (!parsed.success) return null;
-  const { url, slots, device_mask, pid, state, last_error, ctx_max, engine_version, handoff } = parsed.data;
+}
+
+/** The replica that an announcement tells of; null when it can't be read. */
+export function readAnnouncement(id: string, json: string): KnownReplica | null {
+  const said = parseAnnouncement(json);
+  if (said === null) return null;
+  const { state, last_error: lastError, ctx_max: ctxMax, engine_version: engineVersion } = said;
   return {
     id,
-    url,
-    slots,
-    deviceMask: device_mask,
-    pid,
-    managed: handoff === null ? { state, lastError: last_error, ctxMax: ctx_max, engineVersion: engine_version } : null,
-    claims:
-      handoff === null
-        ? null
-        : {
-            source: 'handoff',
-            engine: handoff.engine,
-            engineVersion: engine_version,
-            samplerProfileVersion: null,
-            modelDigest: handoff.model_digest,
-            ctxMax: ctx_max,
-            vramTotalBytes: null,
-            vramFreeBytes: null,
-          },
+    url: said.url,
+    slots: said.slots,
+    deviceMask: said.device_mask,
+    pid: said.pid,
+    managed: said.handoff === null ? { state, lastError, ctxMax, engineVersion } : null,
+    claims: claimsOf(said),
+  };
+}
+
+function claimsOf({ handoff, engine_version: engineVersion, ctx_max: ctxMax }: Announcement): ReplicaClaims | null {
+  if (handoff === null) return null;
+  return {
+    source: 'handoff',
+    engine: handoff.engine,
+    engineVersion,
+    samplerProfileVersion: null,
+    modelDigest: handoff.model_digest,
+    ctxMax,
+    vramTotalBytes: null,
+    vramFreeBytes: null,
   };
 }

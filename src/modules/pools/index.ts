@@ -1,3 +1,4 @@
+export { AnnounceHandoffs, type HandedOver } from './announce-handoffs.js';
 export { AnnounceReplica } from './announce-replica.js';
 export type { Announcement } from './announcement.js';
 export { SharedCircuits } from './circuit-board.js';

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DeadlineWatch, Reconciler } from '../../modules/dispatch/index.js';
 import { packageVersion } from '../../modules/meta/index.js';
-import { AnnounceReplica } from '../../modules/pools/index.js';
+import { AnnounceHandoffs, AnnounceReplica } from '../../modules/pools/index.js';
 import { FollowMove, type EndTask } from '../../modules/tasks/index.js';
 import type { Role } from '../../contract/config.js';
 import type { AppConfig } from '../../platform/config/app-config.js';
@@ -47,7 +47,11 @@ export class Orchestrator {
   /** Connects and wires. Rejects with a readable error when a store can't be used. */
   static async create(config: AppConfig, log: Log, stores: Stores): Promise<Orchestrator> {
     const ground = await openGround(config, log, stores);
-    const announcer = new RedisAnnouncer(new AnnounceReplica(ground.redis.commands, ground.pools));
+    const { commands } = ground.redis;
+    const announcer = new RedisAnnouncer(
+      new AnnounceReplica(commands, ground.pools),
+      new AnnounceHandoffs(commands, ground.pools, ground.selfTests),
+    );
     const roles = createRoles(ground, announcer);
     const { api } = roles;
     const app = await createHttpApp(AppModule.register(healthProbes(ground), api?.modules ?? []), config, log);
@@ -104,7 +108,7 @@ function createRoles(ground: Ground, announcer: RedisAnnouncer): Roles {
   const api = has('api') ? createApiRole(ground) : null;
   const worker = has('worker') ? createWorkerRole(ground, endTaskIn(ground, api), api?.hub ?? null) : null;
   if (api !== null && worker !== null) api.useStartNow(worker.startNow);
-  return { api, worker, poolManager: has('pool-manager') ? poolManagerOf(config, announcer) : null };
+  return { api, worker, poolManager: has('pool-manager') ? poolManagerOf(ground, announcer) : null };
 }
 
 function createUpkeep(ground: Ground, endTask: EndTask): Upkeep {
@@ -133,7 +137,12 @@ function endTaskIn(ground: Ground, api: ApiRole | null): EndTask {
   return api?.endTask ?? endTaskOf(ground, null);
 }
 
-function poolManagerOf(config: AppConfig, announcer: RedisAnnouncer): PoolManagerRole | null {
-  const role = createPoolManagerRole(config, createAdapters().adapters, announcer);
+function poolManagerOf({ config, log }: Ground, announcer: RedisAnnouncer): PoolManagerRole | null {
+  const role = createPoolManagerRole(
+    config,
+    createAdapters().adapters,
+    { replicas: announcer, handoffs: announcer },
+    log,
+  );
   return role.isNeeded ? role : null;
 }

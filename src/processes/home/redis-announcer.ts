@@ -1,15 +1,23 @@
-import type { ReplicaAnnouncement, ReplicaAnnouncer } from '../../modules/pool-manager/index.js';
-import type { Announcement, AnnounceReplica } from '../../modules/pools/index.js';
+import type {
+  Handoff,
+  HandoffAnnouncer,
+  ReplicaAnnouncement,
+  ReplicaAnnouncer,
+} from '../../modules/pool-manager/index.js';
+import type { Announcement, AnnounceHandoffs, AnnounceReplica, HandedOver } from '../../modules/pools/index.js';
 
 const repeatMs = 5000;
 
-/** Carries what the pool manager says of its replicas to all processes, and repeats it, so that a Redis that lost it learns it again. */
-export class RedisAnnouncer implements ReplicaAnnouncer {
+/** Carries what the pool manager says of its replicas and of handoffs to all processes. What is said is repeated, so that a Redis that lost it learns it again. */
+export class RedisAnnouncer implements ReplicaAnnouncer, HandoffAnnouncer {
   private readonly latest = new Map<string, ReplicaAnnouncement>();
   private readonly timer: NodeJS.Timeout;
   private writing: Promise<void> = Promise.resolve();
 
-  constructor(private readonly announceReplica: AnnounceReplica) {
+  constructor(
+    private readonly announceReplica: AnnounceReplica,
+    private readonly announceHandoffs: AnnounceHandoffs,
+  ) {
     this.timer = setInterval(() => {
       for (const announcement of this.latest.values()) this.write(announcement);
     }, repeatMs);
@@ -24,6 +32,11 @@ export class RedisAnnouncer implements ReplicaAnnouncer {
   withdraw(poolId: string, replicaId: string, reason: string): void {
     const before = this.latest.get(keyOf(poolId, replicaId));
     if (before !== undefined) this.announce({ ...before, url: null, state: 'failed', lastError: reason });
+  }
+
+  present(directoryId: string, handoffs: readonly Handoff[]): void {
+    const handedOver = handoffs.map((handoff) => handedOverOf(directoryId, handoff));
+    this.writing = this.writing.then(() => this.announceHandoffs.run(directoryId, handedOver).catch(() => undefined));
   }
 
   /** Resolves when everything said so far was written, or could not be. */
@@ -57,4 +70,25 @@ function wireForm(announcement: ReplicaAnnouncement): Announcement {
     engine_version: announcement.engineVersion,
     handoff: null,
   };
+}
+
+function handedOverOf(directory: string, handoff: Handoff): HandedOver {
+  const announcement: Announcement = {
+    url: handoff.url,
+    slots: handoff.slots,
+    device_mask: handoff.device_mask ?? null,
+    pid: handoff.pid ?? null,
+    state: 'ready',
+    last_error: null,
+    ctx_max: handoff.ctx_max ?? null,
+    engine_version: handoff.engine_version ?? null,
+    handoff: { engine: handoff.engine, model_digest: digestOf(handoff.model?.digest), directory },
+  };
+  return { poolId: handoff.pool_id, replicaId: handoff.replica_id, announcement };
+}
+
+/** Some write the algorithm before it, some don't. */
+function digestOf(digest: string | null | undefined): string | null {
+  if (digest === null || digest === undefined) return null;
+  return /^[0-9a-f]{64}$/.test(digest) ? `sha256:${digest}` : digest;
 }

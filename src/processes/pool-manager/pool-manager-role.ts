@@ -4,19 +4,24 @@ import { lookAtEngine } from '../../engines/engine-probe.js';
 import type { EngineAdapters } from '../../engines/engine-adapter.port.js';
 import {
   defaultPatience,
+  handoffDirectory,
+  HandoffTelemetry,
+  HandoffWatcher,
   packagePools,
   PoolManager,
+  type HandoffAnnouncer,
   type PoolProgress,
   type ReplicaAnnouncer,
 } from '../../modules/pool-manager/index.js';
 import { EnsureModel } from '../../modules/provisioning/index.js';
 import type { AppConfig } from '../../platform/config/app-config.js';
 import { processEnvironment } from '../../platform/config/process-environment.js';
+import type { Log } from '../../platform/observability/logger.js';
 
 const hubEndpoint = 'https://huggingface.co';
 const engineHostScript = fileURLToPath(new URL('../engine-host/main.js', import.meta.url));
 
-/** The pool-manager role of a process: runs the engines of package pools. It knows neither stores nor clients. */
+/** The pool-manager role of a process: runs the engines of package pools, and watches for handoffs to the others. It knows neither stores nor clients. */
 export interface PoolManagerRole {
   readonly isNeeded: boolean;
   start(): void;
@@ -27,7 +32,8 @@ export interface PoolManagerRole {
 export function createPoolManagerRole(
   config: AppConfig,
   adapters: EngineAdapters,
-  announcer: ReplicaAnnouncer,
+  announcers: { readonly replicas: ReplicaAnnouncer; readonly handoffs: HandoffAnnouncer },
+  log: Log,
 ): PoolManagerRole {
   const { policy, paths, secrets } = config;
   const ensureModel = new EnsureModel({
@@ -45,13 +51,29 @@ export function createPoolManagerRole(
       environment: processEnvironment(),
       patience: defaultPatience,
     },
-    { ensureModel, adapters, look: lookAtEngine, announcer },
+    { ensureModel, adapters, look: lookAtEngine, announcer: announcers.replicas },
   );
   const pools = packagePools(config.pools);
+  const handoffs = handoffWatcher(config, announcers.handoffs, new HandoffTelemetry(log));
   return {
-    isNeeded: pools.length > 0,
-    start: () => manager.start(pools),
+    isNeeded: config.pools.length > 0,
+    start: () => {
+      manager.start(pools);
+      handoffs.start();
+    },
     onProgress: (listener) => void manager.onProgress(listener),
-    stop: () => manager.stop(),
+    stop: async () => {
+      await handoffs.stop();
+      await manager.stop();
+    },
   };
+}
+
+function handoffWatcher(config: AppConfig, announcer: HandoffAnnouncer, telemetry: HandoffTelemetry): HandoffWatcher {
+  const pools = config.pools.map(({ id, provisioning, replicas }) => ({
+    id,
+    isExternal: provisioning.mode === 'external',
+    replicaIds: replicas.map((replica) => replica.id),
+  }));
+  return new HandoffWatcher(handoffDirectory(config.paths.runtimeDir), pools, announcer, telemetry);
 }

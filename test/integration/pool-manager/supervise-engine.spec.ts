@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { request } from 'undici';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { PoolManager, ReplicaAnnouncement } from '../../../src/modules/pool-manager/index.js';
+import { readHandoff } from '../../../src/modules/pool-manager/handoff.js';
 import { bundle } from './bundle.js';
 import { Fixture, isRunning } from './fixture.js';
 
@@ -53,6 +54,23 @@ describe('supervising an engine', () => {
     expect(replica.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
     expect((await fixture.starts()).map(({ pid }) => pid)).toEqual([replica.pid]);
     expect(fixture.lines.join('\n')).toContain('llama-server (version b6123) on the CPU');
+    const handoff = join(fixture.folder, 'runtime/engines/p-r0.json');
+    const { url, pid, slots, ctxMax } = replica;
+    expect(readHandoff(await readFile(handoff, 'utf8'))).toMatchObject({
+      kind: 'read',
+      handoff: {
+        engine: 'llamacpp',
+        pool_id: 'p',
+        replica_id: 'r0',
+        url,
+        pid,
+        slots,
+        ctx_max: ctxMax,
+        device_mask: '',
+      },
+    });
+    await manager.stop();
+    await expect(access(handoff)).rejects.toThrow('ENOENT');
   });
 
   it('gives it context for all slots, the device mask, and none of our secrets', async () => {
