@@ -68,6 +68,14 @@ describe('engines that register', () => {
     });
   }
 
+  async function untilError(id: string, reason: string): Promise<void> {
+    await waitUntil(`the reason «${reason}»`, async () => {
+      const found = await replica(id);
+      if (found?.last_error?.includes(reason) !== true) throw new Error(JSON.stringify(found));
+      return true;
+    });
+  }
+
   it('take tasks once they have passed a self-test, seen by every process', async () => {
     engines[0].selfTest = 'stalls';
     const before = { ...engines[0].selfTests };
@@ -121,7 +129,7 @@ describe('engines that register', () => {
   ])('as what they are not stay out: %s', async (_, change, reason) => {
     engines[0].version = 'b1';
     expect((await register(change)).status).toBe(200);
-    await waitUntil('the reason', async () => (await replica('a'))?.last_error?.includes(reason));
+    await untilError('a', reason);
     expect(await replica('a')).toMatchObject({ ready: false, state: 'failed' });
     expect((await register()).status).toBe(200);
     await untilReady();
@@ -133,7 +141,7 @@ describe('engines that register', () => {
     await register();
     await untilReady();
     await register({ replica_id: 'b', url: engines[1].url });
-    await waitUntil('the reason', async () => (await replica('b'))?.last_error?.includes('b2, and most'));
+    await untilError('b', 'b2, and most');
     expect(await replica('a')).toMatchObject({ ready: true });
     engines[1].version = 'b1';
     await untilReady('b', other);
@@ -142,7 +150,7 @@ describe('engines that register', () => {
   it('and fail their self-test say why, and are tested again', async () => {
     engines[0].selfTest = 'fails';
     await register();
-    await waitUntil('the reason', async () => (await replica('a'))?.last_error?.includes('CUDA error'));
+    await untilError('a', 'CUDA error');
     expect(await replica('a')).toMatchObject({ ready: false, state: 'failed' });
     engines[0].selfTest = 'passes';
     await untilReady();

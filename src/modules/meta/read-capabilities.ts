@@ -5,6 +5,14 @@ import type { AppConfig } from '../../platform/config/app-config.js';
 import { engineVersionOf, type LivePool, type PoolRegistry } from '../pools/index.js';
 import { packageVersion } from './package-version.js';
 
+/** The part of the configuration that bounds clients. */
+interface Limits {
+  readonly server: Pick<AppConfig['server'], 'body_limit_bytes'>;
+  readonly sessions: Pick<AppConfig['sessions'], 'max_turns' | 'ttl_ms'>;
+  readonly streaming: Pick<AppConfig['streaming'], 'event_ttl_s' | 'reader_buffer_bytes'>;
+  readonly rate_limits: AppConfig['rate_limits'];
+}
+
 /**
  * What this server can do: what its adapters speak, and what each engine said of itself the last time it was asked. Engines are asked every
  * `health.interval_ms` anyway, so nothing is asked here.
@@ -14,7 +22,7 @@ export class ReadCapabilities {
 
   constructor(
     private readonly pools: Pick<PoolRegistry, 'all'>,
-    private readonly config: Pick<AppConfig, 'server' | 'sessions' | 'streaming' | 'rate_limits'>,
+    private readonly config: Limits,
   ) {}
 
   run(): Capabilities {

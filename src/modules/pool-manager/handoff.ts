@@ -39,7 +39,7 @@ export function readHandoff(text: string): ReadHandoff {
     const paths = parsed.error.issues.map(({ path }) => (path.length === 0 ? 'all of it' : path.join('.')));
     return { kind: 'invalid', problem: `wrong or missing: ${[...new Set(paths)].join(', ')}` };
   }
-  const problem = addressProblem(parsed.data.url, []);
+  const problem = addressProblem(parsed.data.url, [], parsed.data.engine);
   return problem === null ? { kind: 'read', handoff: parsed.data } : { kind: 'invalid', problem: `its url ${problem}` };
 }
 

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
+import { LuaScript } from '../../platform/redis/lua-script.js';
 import type { LiveReplica } from './live-replica.js';
 import { selfTestKey, selfTestsKey } from './pool-keys.js';
 
@@ -16,6 +17,8 @@ const selfTestRecord = z.object({
 });
 /** What came of the last self-test of a replica. It counts for this address and version only. */
 export type SelfTestRecord = z.infer<typeof selfTestRecord>;
+
+const recordSelfTest = new LuaScript(new URL('./record-self-test.lua', import.meta.url));
 
 /** A worker that is testing and says nothing for so long has died. */
 const testerMs = 5000;
@@ -62,11 +65,15 @@ export class SelfTests {
     this.redis.pexpire(selfTestKey(poolId, replicaId), testerMs).catch(() => undefined);
   }
 
-  /** Tells all what a test has shown, and lets others test. Rejects when Redis is away: then it is tested again. */
+  /**
+   * Tells all what a test has shown, and lets others test; of a replica that was forgotten meanwhile it tells nothing. Rejects when Redis is
+   * away: then it is tested again.
+   */
   async end(poolId: string, replicaId: string, record: Omit<SelfTestRecord, 'by'>): Promise<void> {
     this.writes += 1;
     const json = JSON.stringify({ ...record, by: this.processId } satisfies SelfTestRecord);
-    await this.redis.pipeline().hset(selfTestsKey(poolId), replicaId, json).del(selfTestKey(poolId, replicaId)).exec();
+    const keys = [selfTestKey(poolId, replicaId), selfTestsKey(poolId)];
+    await recordSelfTest.run(this.redis, keys, [this.processId, replicaId, json]);
     await this.refresh(poolId);
   }
 
@@ -82,7 +89,7 @@ export class SelfTests {
   /** The replica is not bound any more: should it come back, it is tested anew. Rejects when Redis is away. */
   async forget(poolId: string, replicaId: string): Promise<void> {
     this.writes += 1;
-    await this.redis.hdel(selfTestsKey(poolId), replicaId);
+    await this.redis.pipeline().hdel(selfTestsKey(poolId), replicaId).del(selfTestKey(poolId, replicaId)).exec();
     await this.refresh(poolId);
   }
 }
