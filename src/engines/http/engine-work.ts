@@ -45,7 +45,7 @@ export function streamWork(
 }
 
 /**
- * Work that is answered in one piece, however long that takes: an engine says nothing while it reads thousands of texts, so only the wall
+ * Work that is answered in one piece, whenever that begins: an engine says nothing while it reads thousands of texts, so only the wall
  * time bounds it. @param read gives what the sink hears, or throws EngineError for an answer that can't be used
  */
 export function answerWork(
@@ -65,7 +65,7 @@ export function answerWork(
     }
     sink.onEnd(usage);
   };
-  const patient = { ...call, silenceMs: call.endpoint.timeouts.wallMs };
+  const patient = { ...call, beginMs: call.endpoint.timeouts.wallMs };
   answerRequest(agent, patient, { onAnswer, onFailure: (error) => sink.onError(error) }, signal);
   return nothingToHold;
 }

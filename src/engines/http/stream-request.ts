@@ -24,8 +24,8 @@ export interface EngineCall {
   /** JSON to be posted; null: the call is a GET. */
   readonly body: string | null;
   readonly headers: Readonly<Record<string, string>>;
-  /** How long the engine may be silent, ms; absent: the endpoint's `idleMs`. */
-  readonly silenceMs?: number | undefined;
+  /** How long the engine may take to begin its answer, ms; absent: the endpoint's `idleMs`, which bounds every later silence. */
+  readonly beginMs?: number | undefined;
 }
 
 /**
@@ -35,12 +35,12 @@ export interface EngineCall {
  */
 export function streamRequest(
   agent: EngineAgent,
-  { endpoint, path, body, headers, silenceMs = endpoint.timeouts.idleMs }: EngineCall,
+  { endpoint, path, body, headers, beginMs = endpoint.timeouts.idleMs }: EngineCall,
   handler: StreamHandler,
   signal: AbortSignal,
 ): EngineStream {
   const url = new URL(endpoint.url);
-  const exchange = new Exchange(handler, signal, { replicaId: endpoint.replicaId, silenceMs });
+  const exchange = new Exchange(handler, signal, { endpoint, beginMs });
   const basePath = url.pathname.replace(/\/$/, '');
   agent.dispatch(
     {
@@ -53,8 +53,8 @@ export function streamRequest(
         ...headers,
       },
       body,
-      headersTimeout: silenceMs,
-      bodyTimeout: silenceMs,
+      headersTimeout: beginMs,
+      bodyTimeout: endpoint.timeouts.idleMs,
     },
     exchange,
   );
@@ -72,7 +72,7 @@ class Exchange implements Dispatcher.DispatchHandler, EngineStream {
   constructor(
     private readonly handler: StreamHandler,
     private readonly signal: AbortSignal,
-    private readonly call: { readonly replicaId: string; readonly silenceMs: number },
+    private readonly call: { readonly endpoint: EngineEndpoint; readonly beginMs: number },
   ) {}
 
   pause(): void {
@@ -157,12 +157,13 @@ class Exchange implements Dispatcher.DispatchHandler, EngineStream {
 /** A broken connection in our words. */
 function lossOf(
   error: Error & { code?: string },
-  { replicaId, silenceMs }: { readonly replicaId: string; readonly silenceMs: number },
+  { endpoint, beginMs }: { readonly endpoint: EngineEndpoint; readonly beginMs: number },
   afterFirstByte: boolean,
 ): EngineError {
-  const where = `replica ${replicaId}`;
+  const where = `replica ${endpoint.replicaId}`;
   if (error.code === 'UND_ERR_HEADERS_TIMEOUT' || error.code === 'UND_ERR_BODY_TIMEOUT') {
-    const message = `The engine of ${where} was silent for ${silenceMs} ms.`;
+    const silentMs = error.code === 'UND_ERR_HEADERS_TIMEOUT' ? beginMs : endpoint.timeouts.idleMs;
+    const message = `The engine of ${where} was silent for ${silentMs} ms.`;
     return new EngineError('DECODE_TIMEOUT', message, { afterFirstByte, cause: error });
   }
   const message = afterFirstByte
