@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { aTask, call, cancel, Deployment } from '../support/deployment.js';
 import { busySlots, llamaServer, skipNote, startLlamaServer } from '../support/llama-server.js';
 import type { RunningOrchestrator } from '../support/orchestrator.js';
-import { expectWholeStream, SseClient } from '../support/sse-client.js';
+import { expectWholeStream, SseClient, type StreamEvent } from '../support/sse-client.js';
 import { waitUntil } from '../support/wait-until.js';
 
 const cache = join(import.meta.dirname, '../../node_modules/.cache/orchestratord');
@@ -16,10 +16,28 @@ async function textOf(url: string, change: Record<string, unknown>): Promise<str
   return reader.tokens.map(({ data }) => data['t']).join('');
 }
 
+/** How a task without tokens ends. */
+async function endOf(url: string, change: Record<string, unknown>): Promise<StreamEvent> {
+  const task = aTask({ prompt: undefined, max_tokens: undefined, ...change });
+  return expectWholeStream(await (await SseClient.post(url, task)).untilEnd(60_000));
+}
+
 async function expectTheMainJob(url: string, engineUrl: string): Promise<void> {
   const wish = { prompt: 'Once upon a time', seed: 7, sampling: { temperature: 1 } };
   const first = await textOf(url, wish);
   expect(await textOf(url, wish)).toBe(first);
+  const messages = [
+    { role: 'system', content: 'You tell stories.' },
+    { role: 'user', content: 'Once upon a time' },
+  ];
+  const chat = { ...wish, prompt: undefined, messages, determinism: 'strict' };
+  const answer = await textOf(url, chat);
+  expect(await textOf(url, chat)).toBe(answer);
+  expect(await textOf(url, { ...chat, sampling: { ...wish.sampling, grammar: 'root ::= "owl"' } })).toBe('owl');
+  expect(await endOf(url, { workload: 'embedding', inputs: ['owl'] })).toMatchObject({
+    event: 'error',
+    data: { code: 'INVALID_PARAMS', message: expect.stringContaining('does not support embeddings') as string },
+  });
   const long = aTask({ max_tokens: 4000, prompt: 'Once upon a time' });
   const reader = await SseClient.post(url, long);
   await reader.untilTokens(5);
@@ -77,16 +95,53 @@ describe('the demo pool', () => {
 });
 
 describe('a llama-server that runs already', () => {
-  it.skipIf(llamaServer === null)(`streams its tokens and frees its slot${skipNote}`, async () => {
-    const engine = await startLlamaServer(['--parallel', '2', '--ctx-size', '16384']);
-    const all = await Deployment.create({ engines: [engine.url] });
-    try {
-      const home = await all.start(['api', 'worker']);
-      await expectTheMainJob(home.url, engine.url);
-      expect(engine.isRunning()).toBe(true);
-    } finally {
-      await all.drop();
-      await engine.stop();
-    }
-  });
+  it.skipIf(llamaServer === null)(`streams its tokens and frees its slot${skipNote}`, () =>
+    withLlamaServer([], async (url, engineUrl) => {
+      await expectTheMainJob(url, engineUrl);
+      expect(await busySlots(engineUrl)).toBe(0);
+    }),
+  );
+
+  it.skipIf(llamaServer === null)(`embeds when it was started for it${skipNote}`, () =>
+    withLlamaServer(['--embeddings', '--pooling', 'mean'], async (url) => {
+      const { data } = await endOf(url, {
+        workload: 'embedding',
+        inputs: ['The owl flies.', 'The sea.', 'The owl flies.'],
+      });
+      const { embeddings } = data['result'] as { embeddings: number[][] };
+      const [owl, sea, again] = embeddings;
+      expect(embeddings.map((vector) => Math.round(1000 * Math.hypot(...vector)))).toEqual([1000, 1000, 1000]);
+      expect(again).toEqual(owl);
+      expect(sea).not.toEqual(owl);
+      expect(data).toMatchObject({ tokens_in: expect.any(Number) as number, tokens_out: 0, finish_reason: 'stop' });
+    }),
+  );
+
+  it.skipIf(llamaServer === null)(`scores documents when it was started for it${skipNote}`, () =>
+    withLlamaServer(['--reranking'], async (url) => {
+      const rerank = { workload: 'rerank', query: 'Which bird?', documents: ['The owl.', 'The sea.', 'The owl.'] };
+      const { scores } = (await endOf(url, rerank)).data['result'] as { scores: { index: number; score: number }[] };
+      const scoreOf = (place: number): number => scores.find(({ index }) => index === place)?.score ?? Number.NaN;
+      expect(scores.map(({ score }) => score)).toEqual(scores.map(({ score }) => score).toSorted((a, b) => b - a));
+      expect(scoreOf(2)).toBeCloseTo(scoreOf(0));
+      expect(scoreOf(1)).not.toBeCloseTo(scoreOf(0));
+    }),
+  );
 });
+
+/** Runs a llama-server with the demo model behind an orchestratord of its own. */
+async function withLlamaServer(
+  flags: readonly string[],
+  act: (url: string, engineUrl: string) => Promise<void>,
+): Promise<void> {
+  const engine = await startLlamaServer(['--parallel', '2', '--ctx-size', '16384', ...flags]);
+  const all = await Deployment.create({ engines: [engine.url] });
+  try {
+    const home = await all.start(['api', 'worker']);
+    await act(home.url, engine.url);
+    expect(engine.isRunning()).toBe(true);
+  } finally {
+    await all.drop();
+    await engine.stop();
+  }
+}
