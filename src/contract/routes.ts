@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { artifact, artifactListQuery, artifactPage, artifactParams, artifactSubmission } from './artifacts.js';
+import { dryRun, submitQuery } from './dry-run.js';
 import { endEvent, metricsEvent, startedEvent, taskError, tokenEvent } from './events.js';
 import { liveness, readiness } from './health.js';
 import { capabilities, version } from './meta.js';
@@ -54,6 +55,7 @@ const taskRoutes: readonly RouteContract[] = [
       'Posting the same `task_id` and body again gives the same answer and queues nothing twice; the same `task_id` with another body is a CONFLICT. ' +
       'With `Accept: text/event-stream` the answer is the event stream itself; repeated, it follows the same task from the start.',
     headers: z.object({ 'Idempotency-Key': idempotencyKey.optional() }),
+    query: submitQuery,
     body: taskRequest,
     bodyExamples: taskExamples,
     answers: [
@@ -64,6 +66,11 @@ const taskRoutes: readonly RouteContract[] = [
         headers: { Location: 'Path of the task.', ...budgetHeaders },
       },
       { ...eventStream, headers: { Location: 'Path of the task.', ...budgetHeaders } },
+      {
+        status: 200,
+        description: 'With `dry_run=true`: what would happen, and why.',
+        body: { kind: 'json', schema: dryRun },
+      },
     ],
     errors: [
       'INVALID_PARAMS',

@@ -3,6 +3,7 @@
 --       7 workers of the pool (sorted set)   8… leases of the pool's replicas
 -- ARGV  1 task id   2 class   3 capacity of the pool (-1 = unbounded)   4 capacity of the class (-1 = unbounded)   5 expected tokens
 --       6 now, Unix ms   7 slots of the pool   8 whether a waiting task may be dropped to make room (1|0)
+--       9 1 = only look: the reply as it would be, and nothing is changed
 -- Reply {entered 1 | 0 no room | 2 was in line before | 3 was dropped before, position, waiting interactive, waiting batch,
 --        tokens interactive, tokens batch, busy slots, the task that was dropped for it or ''}
 -- Invariant: a task waits once; no more tasks wait than the capacities say. A task that a live worker has a free slot for does not wait.
@@ -14,11 +15,11 @@ local busy = 0
 for k = 8, #KEYS do busy = busy + redis.call('ZCOUNT', KEYS[k], now, '+inf') end
 local free = 0
 if redis.call('ZCOUNT', KEYS[7], now, '+inf') > 0 then free = math.max(0, tonumber(ARGV[7]) - busy) end
-local dropped = ''
+local dropped, gone = '', { interactive = 0, batch = 0 }
 local function reply(entered, ahead)
   local sums = redis.call('HMGET', KEYS[4], 'interactive', 'batch')
   local position = math.max(0, ahead - free)
-  return { entered, position, interactive, batch, tonumber(sums[1] or '0'), tonumber(sums[2] or '0'), busy, dropped }
+  return { entered, position, interactive, batch, tonumber(sums[1] or '0') - gone.interactive, tonumber(sums[2] or '0') - gone.batch, busy, dropped }
 end
 if redis.call('ZSCORE', KEYS[5], task) then return reply(3, 0) end
 local rank = redis.call('ZRANK', mine, task)
@@ -45,14 +46,19 @@ if class_is_full or is_full(interactive + batch, tonumber(ARGV[3])) then
     end
   end
   if not victim then return reply(0, class == 'batch' and interactive + batch or interactive) end
-  redis.call('ZREM', from == 'batch' and KEYS[2] or KEYS[1], victim)
-  redis.call('HINCRBY', KEYS[4], from, -tonumber(string.match(redis.call('HGET', KEYS[3], victim) or '0', '^%d+')))
-  redis.call('HDEL', KEYS[3], victim)
-  redis.call('ZADD', KEYS[5], now, victim)
   dropped = victim
+  gone[from] = tonumber(string.match(redis.call('HGET', KEYS[3], victim) or '0', '^%d+'))
   if from == 'batch' then batch = batch - 1 else interactive = interactive - 1 end
 end
 local entered = reply(1, class == 'batch' and interactive + batch or interactive)
+if ARGV[9] == '1' then return entered end
+if dropped ~= '' then
+  redis.call('ZREM', KEYS[1], dropped)
+  redis.call('ZREM', KEYS[2], dropped)
+  for from, tokens in pairs(gone) do redis.call('HINCRBY', KEYS[4], from, 0 - tokens) end
+  redis.call('HDEL', KEYS[3], dropped)
+  redis.call('ZADD', KEYS[5], now, dropped)
+end
 redis.call('ZADD', mine, redis.call('INCR', KEYS[6]), task)
 redis.call('HSET', KEYS[3], task, ARGV[5] .. ',' .. ARGV[6])
 redis.call('HINCRBY', KEYS[4], class, ARGV[5])

@@ -63,7 +63,16 @@ export class Line {
   ) {}
 
   /** Takes a place, where the bounds allow it or another task may be dropped for it. */
-  async enter(entry: LineEntry, bounds: LineBounds): Promise<EntryOutcome> {
+  enter(entry: LineEntry, bounds: LineBounds): Promise<EntryOutcome> {
+    return this.ask(entry, bounds, false);
+  }
+
+  /** What `enter` would answer now. Changes nothing. */
+  foresee(entry: LineEntry, bounds: LineBounds): Promise<EntryOutcome> {
+    return this.ask(entry, bounds, true);
+  }
+
+  private async ask(entry: LineEntry, bounds: LineBounds, onlyLooks: boolean): Promise<EntryOutcome> {
     const { poolId, priority, taskId, expectedTokens } = entry;
     const keys = [...lineKeys(poolId), droppedKey(poolId), lineSequenceKey, bounds.workersKey, ...bounds.leaseKeys];
     const args = [
@@ -75,6 +84,7 @@ export class Line {
       this.clock.now(),
       bounds.slots,
       bounds.makesRoom ? 1 : 0,
+      onlyLooks ? 1 : 0,
     ];
     const reply = await enterScript.run(this.redis, keys, args);
     return entryOutcome(reply);

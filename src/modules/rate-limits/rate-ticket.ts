@@ -30,6 +30,18 @@ export class RateTicket {
     if (verdict.kind === 'refused') throw tooMany(policy, verdict);
   }
 
+  /** Rejects as `takeTokens` would now, and takes none. */
+  async lookForTokens(tokens: number, field: string): Promise<void> {
+    const policy = this.limits.policy('tokens');
+    if (policy === null) return;
+    const { state } = await this.take(policy, 0);
+    if (tokens > policy.quota) throw tooLarge(policy, tokens, field);
+    const missing = tokens - state.remaining;
+    if (missing <= 0) return;
+    const waitMs = Math.ceil((missing * policy.windowMs) / policy.quota);
+    throw tooMany(policy, { kind: 'refused', state, waitMs });
+  }
+
   /** The task was refused further on. Never rejects: what can't be given back drains by itself. */
   async giveTokensBack(tokens: number): Promise<void> {
     const policy = this.limits.policy('tokens');

@@ -5,6 +5,7 @@
 --       t:<task> 'x' ended, or '<holders>:<tokens>:<ms>:<nano>' open: concurrent submits of one task hold one reservation together
 -- ARGV  1 session id   2 task id   3 now, Unix ms   4 generation to begin with where there is no session ('' = don't)   5 most turns
 --       6–8 tokens, ms, nano to reserve   9 ms left below which it is not worth beginning   10–12 budgets of tokens, ms, nano ('' = none)
+--       13 '1' only look: the reply as it would be, and nothing is changed
 -- Reply {'reserved', generation, ms reserved, tokens, ms, nano used or reserved}   of ms at most what is left is reserved
 --       {'turns' | 'tokens' | 'time' | 'cost', generation, 0, tokens, ms, nano used or reserved} what it would exceed
 --       {'missing'} there is no such session
@@ -17,6 +18,7 @@ local function reply(kind, ms)
   return { kind, generation, ms, string.format('%.0f', used[1]), string.format('%.0f', used[2]), string.format('%.0f', used[3]) }
 end
 if now[9] == 'x' then return reply('reserved', 0) end
+if now[9] and ARGV[13] == '1' then return reply('reserved', tonumber(string.match(now[9], '^%d+:%d+:(%d+)'))) end
 if now[9] then
   local holders, rest, ms = string.match(now[9], '^(%d+)(:%d+:(%d+):%d+)$')
   redis.call('HSET', KEYS[1], 't:' .. ARGV[2], (tonumber(holders) + 1) .. rest)
@@ -31,9 +33,10 @@ if ARGV[11] ~= '' then
   if left < math.max(1, tonumber(ARGV[9])) then return reply('time', 0) end
   wants[2] = math.min(wants[2], left)
 end
+for at, want in ipairs(wants) do used[at] = used[at] + want end
+if ARGV[13] == '1' then return reply('reserved', wants[2]) end
 for at, field in ipairs({ 'rt', 'rm', 'rc' }) do
   redis.call('HINCRBY', KEYS[1], field, string.format('%.0f', wants[at]))
-  used[at] = used[at] + wants[at]
 end
 redis.call('HINCRBY', KEYS[1], 'n', 1)
 redis.call('HINCRBY', KEYS[1], 'o', 1)

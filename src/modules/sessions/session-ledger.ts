@@ -71,17 +71,24 @@ export class SessionLedger {
   /**
    * See reserve-turn.lua. Null: there is no such session.
    * @param begin generation to begin with where there is none; null: don't
+   * @param onlyLooks answer what would be, and leave all as it is
    */
   async reserve(
     sessionId: string,
     { taskId, most, leastTimeMs }: TurnWish,
     begin: string | null,
+    onlyLooks = false,
   ): Promise<LedgerReply | null> {
     const { maxTurns, budgets } = this.limits;
     const who = [sessionId, taskId, this.clock.now(), begin ?? '', maxTurns];
     const wants = [most.tokens, most.timeMs, most.costNano, Math.ceil(leastTimeMs)];
     const bounds = [budgets.tokens ?? '', budgets.timeMs ?? '', budgets.costNano ?? ''];
-    const reply = await reserveScript.run(this.redis, keysOf(sessionId), [...who, ...wants, ...bounds]);
+    const reply = await reserveScript.run(this.redis, keysOf(sessionId), [
+      ...who,
+      ...wants,
+      ...bounds,
+      onlyLooks ? '1' : '',
+    ]);
     if (!Array.isArray(reply)) throw new Error('unexpected reply of reserve-turn.lua');
     const [kind, generation, timeMs, tokens, usedMs, costNano] = reply as unknown[];
     if (kind === 'missing') return null;

@@ -60,12 +60,21 @@ export class Sessions {
   }
 
   /** Lets a turn in and reserves for it, in one step for all processes; begins the session where there is none. */
-  async reserve(sessionId: string, wish: TurnWish, price: TokenPrice): Promise<Reservation> {
+  reserve(sessionId: string, wish: TurnWish, price: TokenPrice): Promise<Reservation> {
+    return this.ask(sessionId, wish, price, false);
+  }
+
+  /** What `reserve` would answer now. Takes nothing, and begins no session. */
+  foresee(sessionId: string, wish: TurnWish, price: TokenPrice): Promise<Reservation> {
+    return this.ask(sessionId, wish, price, true);
+  }
+
+  private async ask(sessionId: string, wish: TurnWish, price: TokenPrice, onlyLooks: boolean): Promise<Reservation> {
     const { ledger, limits } = this;
-    let reply = await ledger.reserve(sessionId, wish, null);
+    let reply = await ledger.reserve(sessionId, wish, null, onlyLooks);
     if (reply === null) {
       await this.restore(sessionId);
-      reply = await ledger.reserve(sessionId, wish, newUuid());
+      reply = await ledger.reserve(sessionId, wish, newUuid(), onlyLooks);
     }
     if (reply === null) throw new Error('a session can be begun');
     const left = leftOf(limits.budgets, reply.taken);

@@ -30,15 +30,22 @@ export function candidateView({ poolId, feasible, reasons, score, completionMs }
   };
 }
 
+/** The candidates of a decision as clients see them: how many, and the best. */
+export function candidatesShown({ candidates }: Decision) {
+  return {
+    candidates_considered: candidates.length,
+    candidates: candidates.slice(0, mostCandidates).map(candidateView),
+  };
+}
+
 /** The decision as `GET /v2/tasks/{id}` shows it. */
 export function placementRecord(decision: Assigned): PlacementRecord {
-  const { poolId, pinned, fallback, reasons, candidates } = decision;
+  const { poolId, pinned, fallback, reasons } = decision;
   return {
     pool_id: poolId,
     pinned,
     fallback,
     reasons: [...reasons],
-    candidates_considered: candidates.length,
-    candidates: candidates.slice(0, mostCandidates).map(candidateView),
+    ...candidatesShown(decision),
   };
 }

@@ -47,6 +47,8 @@ export interface Draft {
 export interface AdmissionGate {
   /** Rejects with an AppError when the task may not enter; then it has taken nothing. */
   enter(draft: Draft): Promise<void>;
+  /** Rejects as `enter` would now, notes in the draft what that would, and takes nothing. */
+  foresee(draft: Draft): Promise<void>;
   /** The task was refused further on, or it turned out to be a repeat. Never rejects. */
   leave(draft: Draft): Promise<void>;
 }

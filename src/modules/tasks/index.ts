@@ -1,6 +1,7 @@
 export { AdmitAtOnce } from './admit-at-once.js';
 export { AdmitInLine } from './admit-in-line.js';
 export { CancelTask } from './cancel-task.js';
+export { DraftTask } from './draft-task.js';
 export { DropTask } from './drop-task.js';
 export type { AdmissionGate, Draft } from './draft.js';
 export { EngineStop } from './engine-stop.js';
@@ -9,6 +10,7 @@ export { FollowMove, type MovedTask } from './follow-move.js';
 export { lineBounds } from './line-bounds.js';
 export { onTime, predictStart } from './predict-start.js';
 export type { Assigned as AssignedDecision } from './admission-answer.js';
+export { ForeseeTask } from './foresee-task.js';
 export { KeepTranscript } from './keep-transcript.js';
 export { lostIds, openTask } from './open-task.js';
 export { PlaceTask } from './place-task.js';

@@ -8,6 +8,10 @@ export class RateGate implements AdmissionGate {
     await context.rate?.takeTokens(ratedTokens(request), sizeField(request));
   }
 
+  async foresee({ request, context }: Draft): Promise<void> {
+    await context.rate?.lookForTokens(ratedTokens(request), sizeField(request));
+  }
+
   async leave({ request, context }: Draft): Promise<void> {
     await context.rate?.giveTokensBack(ratedTokens(request));
   }

@@ -9,16 +9,15 @@ import { sizeField, workOf } from './task-work.js';
 
 /** Lets a task into its session: a turn, and of the budgets what it may use at the most. Passes tasks without a session. */
 export class SessionGate implements AdmissionGate {
-  constructor(private readonly sessions: Pick<Sessions, 'reserve' | 'withdraw' | 'limits'>) {}
+  constructor(private readonly sessions: Pick<Sessions, 'reserve' | 'foresee' | 'withdraw' | 'limits'>) {}
 
   /** Rejects with INVALID_PARAMS when the session has had all its turns, with BUDGET_EXHAUSTED when it can't cover the task. */
-  async enter(draft: Draft): Promise<void> {
-    const { request, pool } = draft;
-    if (request.session_id === undefined) return;
-    const wish = wishOf(draft);
-    const reservation = await this.sessions.reserve(request.session_id, wish, tokenPrice(pool.config.price));
-    if (reservation.kind === 'refused') throw this.refusal(reservation, draft, wish);
-    draft.admitted = reservation;
+  enter(draft: Draft): Promise<void> {
+    return this.ask(draft, 'reserve');
+  }
+
+  foresee(draft: Draft): Promise<void> {
+    return this.ask(draft, 'foresee');
   }
 
   async leave(draft: Draft): Promise<void> {
@@ -26,6 +25,15 @@ export class SessionGate implements AdmissionGate {
     draft.admitted = null;
     // A turn that can't be taken back now is found by its age.
     if (admitted !== null) await this.sessions.withdraw(draft.taskId, admitted.turn).catch(() => undefined);
+  }
+
+  private async ask(draft: Draft, how: 'reserve' | 'foresee'): Promise<void> {
+    const { request, pool } = draft;
+    if (request.session_id === undefined) return;
+    const wish = wishOf(draft);
+    const reservation = await this.sessions[how](request.session_id, wish, tokenPrice(pool.config.price));
+    if (reservation.kind === 'refused') throw this.refusal(reservation, draft, wish);
+    draft.admitted = reservation;
   }
 
   private refusal(

@@ -28,6 +28,11 @@ export class StreamTask {
     this.timer.unref();
   }
 
+  /** Names this process to whoever opens a log that is to be followed from its start. */
+  get hubId(): string {
+    return this.hub.id;
+  }
+
   /** Rejects with NOT_FOUND before anything is written, also when the transcript was deleted; then the stream is the answer. */
   async run(
     taskId: string,

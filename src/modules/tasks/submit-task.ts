@@ -1,21 +1,19 @@
 import type { TaskRequest } from '../../contract/task-request.js';
 import { newUuid } from '../../platform/ids/uuid.js';
-import type { PoolRegistry } from '../pools/index.js';
 import type { Sessions } from '../sessions/index.js';
 import type { AdmitAtOnce } from './admit-at-once.js';
 import type { AdmitInLine } from './admit-in-line.js';
 import { bodyHash } from './body-hash.js';
+import type { DraftTask } from './draft-task.js';
 import type { AdmissionGate, Draft, SubmitContext, SubmitOutcome } from './draft.js';
-import type { PlaceTask } from './place-task.js';
-import { conflict, deadlinePassed, noPool, poolVanished } from './refusals.js';
+import { conflict, deadlinePassed } from './refusals.js';
 import type { TasksRepository } from './tasks.repository.js';
 import type { TasksTelemetry } from './tasks.telemetry.js';
 
 export interface SubmitCollaborators {
-  readonly pools: PoolRegistry;
-  readonly placeTask: PlaceTask;
+  readonly drafts: DraftTask;
   readonly tasks: TasksRepository;
-  readonly sessions: Pick<Sessions, 'find' | 'homeOf'>;
+  readonly sessions: Pick<Sessions, 'find'>;
   /** Passed in this order once the pool is chosen. */
   readonly gates: readonly AdmissionGate[];
   readonly atOnce: AdmitAtOnce;
@@ -51,18 +49,10 @@ export class SubmitTask {
   }
 
   private async place(taskId: string, hash: string, request: TaskRequest, context: SubmitContext): Promise<Draft> {
-    const { pools, placeTask, telemetry } = this.with_;
-    const home = await this.homeOf(request);
-    const decision = placeTask.run(request, pools.all(), home);
-    telemetry.placed(decision);
-    if (decision.kind === 'none') throw noPool(decision, pools.find(decision.poolId ?? ''));
-    const pool = pools.find(decision.poolId);
-    if (pool === null) throw poolVanished();
-    return { taskId, hash, request, decision, pool, context, home, admitted: null };
-  }
-
-  private async homeOf({ session_id: sessionId, kv_hint: hint }: TaskRequest): Promise<Draft['home']> {
-    return sessionId === undefined || hint === 'cold' ? null : this.with_.sessions.homeOf(sessionId);
+    const drafted = await this.with_.drafts.run(taskId, hash, request, context);
+    this.with_.telemetry.placed(drafted.decision);
+    if (drafted.kind === 'refused') throw drafted.error;
+    return drafted.draft;
   }
 
   private async passGates(draft: Draft): Promise<SubmitOutcome> {

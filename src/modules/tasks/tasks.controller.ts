@@ -1,5 +1,6 @@
 import { Controller, Get, HttpCode, Inject, Post, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { submitQuery, type DryRun } from '../../contract/dry-run.js';
 import { taskRequest, type TaskRequest } from '../../contract/task-request.js';
 import {
   taskEventsQuery,
@@ -14,9 +15,9 @@ import {
 import { invalidParams } from '../../platform/errors/app-error.js';
 import { ValidBody, ValidParams, ValidQuery } from '../../platform/http/validated.js';
 import { correlationHeader } from '../../platform/http/correlation.js';
-import { EventHub } from '../events/index.js';
 import { budgetHeaders } from './budget-headers.js';
 import { CancelTask } from './cancel-task.js';
+import { ForeseeTask } from './foresee-task.js';
 import { taskIdOfKey } from './idempotency-key.js';
 import { prefersRepresentation } from './prefer.js';
 import { ReadTask } from './read-task.js';
@@ -28,16 +29,17 @@ import { SubmitTask } from './submit-task.js';
 export class TasksController {
   constructor(
     @Inject(SubmitTask) private readonly submitTask: SubmitTask,
+    @Inject(ForeseeTask) private readonly foreseeTask: ForeseeTask,
     @Inject(ReadTask) private readonly readTask: ReadTask,
     @Inject(StreamTask) private readonly streamTask: StreamTask,
     @Inject(CancelTask) private readonly cancelTask: CancelTask,
-    @Inject(EventHub) private readonly hub: EventHub,
   ) {}
 
   @Post()
   @HttpCode(202)
   async submit(
     @ValidBody(taskRequest) body: TaskRequest,
+    @ValidQuery(submitQuery) query: { dry_run: 'true' | 'false' },
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
@@ -47,11 +49,15 @@ export class TasksController {
     const context = {
       correlationId: request.id,
       identity: String(request.identity ?? 'none'),
-      hubId: wantsStream ? this.hub.id : null,
+      hubId: wantsStream ? this.streamTask.hubId : null,
       rate: request.rate ?? null,
       idField: keyed === null ? ('task_id' as const) : ('header.Idempotency-Key' as const),
     };
     const wanted = keyed === null ? body : { ...body, task_id: keyed };
+    if (query.dry_run === 'true') {
+      await reply.code(200).send((await this.foreseeTask.run(wanted, context)) satisfies DryRun);
+      return;
+    }
     const { admission, started, left } = await this.submitTask.run(wanted, context);
     const headers = { Location: `/v2/tasks/${admission.task_id}`, ...budgetHeaders(left) };
     if (!wantsStream) {

@@ -22,7 +22,9 @@ import {
   AdmitInLine,
   CancelTask,
   DeadlineGate,
+  DraftTask,
   EngineStop,
+  ForeseeTask,
   PlaceTask,
   RateGate,
   ReadTask,
@@ -112,7 +114,12 @@ export function createApiRole(ground: Ground): ApiRole {
 function createUseCases(
   ground: Ground,
   gauge: LineGauge,
-): TaskUseCases & { readonly endTask: EndTask; readonly atOnce: AdmitAtOnce; readonly placeTask: PlaceTask } {
+): TaskUseCases & {
+  readonly hub: EventHub;
+  readonly endTask: EndTask;
+  readonly atOnce: AdmitAtOnce;
+  readonly placeTask: PlaceTask;
+} {
   const { config, redis, eventLog: log, transcripts, tasks, sessions, line, queues, pools, deadlines, clock } = ground;
   const telemetry = new TasksTelemetry(ground.metrics, ground.log);
   const hub = new EventHub(ground.hubId ?? EventHub.newId(), redis.subscriber, log, transcripts, {
@@ -139,21 +146,15 @@ function createUseCases(
   const placeTask = new PlaceTask(pools, gauge, clock);
   const atOnce = new AdmitAtOnce({ ...shared, gauge, clock });
   const inLine = new AdmitInLine({ ...shared, pools, clock, dropTask: dropTaskOf(ground, endTask) });
+  const drafts = new DraftTask({ pools, placeTask, sessions });
+  const gates = [
+    new DeadlineGate(line, pools, clock),
+    ...(config.rate_limits === null ? [] : [new RateGate()]),
+    new SessionGate(sessions),
+  ];
   return {
-    submitTask: new SubmitTask({
-      pools,
-      placeTask,
-      tasks,
-      sessions,
-      gates: [
-        new DeadlineGate(line, pools, clock),
-        ...(config.rate_limits === null ? [] : [new RateGate()]),
-        new SessionGate(sessions),
-      ],
-      atOnce,
-      inLine,
-      telemetry,
-    }),
+    submitTask: new SubmitTask({ drafts, tasks, sessions, gates, atOnce, inLine, telemetry }),
+    foreseeTask: new ForeseeTask({ pools, drafts, tasks, gates, line, clock }),
     atOnce,
     placeTask,
     readTask: new ReadTask(new TaskReadsRepository(ground.database.prisma), log, endTask, line, pools),

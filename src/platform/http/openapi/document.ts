@@ -103,16 +103,23 @@ function parametersOf(schema: RouteContract['query'], place: 'path' | 'query' | 
   }));
 }
 
+/** One response a status: answers that share one differ by their media type. */
 function answers(list: readonly RouteAnswer[], components: Components): JsonObject {
+  const statuses = [...new Set(list.map(({ status }) => status))];
   return Object.fromEntries(
-    list.map((answer) => [
-      String(answer.status),
-      {
-        description: answer.description,
-        headers: headersOf(answer.headers ?? {}),
-        ...(answer.body.kind === 'none' ? {} : { content: contentOf(answer.body, components) }),
-      },
-    ]),
+    statuses.map((status) => {
+      const group = list.filter((answer) => answer.status === status);
+      const contents = group.map(({ body }) => (body.kind === 'none' ? {} : contentOf(body, components)));
+      const content = Object.assign({}, ...contents) as JsonObject;
+      return [
+        String(status),
+        {
+          description: group.map(({ description }) => description).join(' '),
+          headers: headersOf(Object.assign({}, ...group.map(({ headers }) => headers ?? {})) as Record<string, string>),
+          ...(Object.keys(content).length === 0 ? {} : { content }),
+        },
+      ];
+    }),
   );
 }
 
