@@ -52,7 +52,7 @@ export class CancelTask {
     }
     if (outcome.kind === 'closed') {
       const standing = await this.leave(taskId, outcome.fenceBefore === 'q');
-      telemetry.canceled(taskId, outcome.tokensOut, cause, standing === null ? null : this.labelsOf(standing));
+      telemetry.canceled(taskId, outcome, cause, standing === null ? null : this.labelsOf(standing));
     }
     // Also for a task somebody else has just ended: its row must not say otherwise when we answer.
     await endTask.settle(taskId);

@@ -96,7 +96,13 @@ export class TasksTelemetry {
   }
 
   /** @param labels null when its record is gone */
-  canceled(taskId: string, tokensOut: number, cause: CancelCause, labels: ReplicaLabels | null): void {
+  canceled(
+    taskId: string,
+    { tokensIn, tokensOut }: { readonly tokensIn: number; readonly tokensOut: number },
+    cause: CancelCause,
+    labels: ReplicaLabels | null,
+  ): void {
+    if (labels !== null && tokensOut > 0) this.metrics.tokensCounted(labels, tokensIn, tokensOut);
     this.metrics.taskCanceled(
       labels ?? { engine: 'none', engineVersion: null, poolId: 'none', replicaId: null },
       cause,

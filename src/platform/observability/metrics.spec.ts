@@ -22,6 +22,8 @@ describe('the metrics', () => {
     metrics.firstTokenAfter(pool, 120);
     metrics.decodedWithin(pool, 900);
     metrics.waitWasPredicted(pool, -120, true);
+    metrics.setKvUsage(replica, 0.5);
+    metrics.setGpus([{ labels: { ...replica, device: '1' }, utilization: 7, usedBytes: 9 }]);
     const text = await register.metrics();
     const base = 'engine="llamacpp",engine_version="unknown",pool_id="p"';
     const line = 'engine="llamacpp",engine_version="b1",pool_id="p",priority="batch"';
@@ -36,6 +38,9 @@ describe('the metrics', () => {
       'placement_decisions_total{outcome="assigned",pinned="false",fallback="true"} 1',
       'placement_candidates_considered 2',
       `queue_depth{${line}} 5`,
+      `kv_cache_usage_ratio{${base},replica_id="r0"} 0.5`,
+      `gpu_utilization{${base},replica_id="r0",device="1"} 7`,
+      `vram_used_bytes{${base},replica_id="r0",device="1"} 9`,
       'active_leases{pool_id="p"} 1',
       'pool_ready{pool_id="p"} 1',
       `eta_starts_total{${line},inside_p90="true"} 1`,
@@ -51,5 +56,30 @@ describe('the metrics', () => {
       [...text.matchAll(new RegExp(`${name}_bucket\\{le="([^"]+)"`, 'g'))].map((match) => match[1]).join(' ');
     expect(buckets('latency_first_token_ms')).toBe('50 100 150 200 300 500 750 1000 1500 2000 3000 +Inf');
     expect(buckets('latency_decode_ms')).toBe('250 500 1000 1500 2000 3000 4000 6000 8000 12000 +Inf');
+  });
+
+  it('of a replica that is gone go too, and those of others stay', async () => {
+    const metrics = new Metrics();
+    const [gone, other] = ['gone', 'other'].map((replicaId) => ({ ...replica, replicaId }));
+    for (const labels of [gone, other]) {
+      if (labels === undefined) continue;
+      metrics.taskStarted(labels, 'batch');
+      metrics.tokensCounted(labels, 1, 1);
+      metrics.setKvUsage(labels, 1);
+    }
+    await metrics.forgetReplica('p', 'gone');
+    const text = await register.metrics();
+    expect(text).not.toContain('replica_id="gone"');
+    expect(text.match(/replica_id="other"/g)).toHaveLength(4);
+  });
+
+  it('of an engine show one version of it, and nothing while it does not say', async () => {
+    const metrics = new Metrics();
+    const shown = async () =>
+      (await register.getSingleMetricAsString('kv_cache_usage_ratio')).match(/replica_id="v".*/g);
+    for (const engineVersion of ['b1', 'b2']) metrics.setKvUsage({ ...replica, replicaId: 'v', engineVersion }, 0.5);
+    expect(await shown()).toHaveLength(1);
+    metrics.setKvUsage({ ...replica, replicaId: 'v', engineVersion: 'b2' }, null);
+    expect(await shown()).toBeNull();
   });
 });

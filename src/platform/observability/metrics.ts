@@ -10,6 +10,8 @@ export interface ReplicaLabels {
   readonly replicaId: string | null;
 }
 
+export type DeviceLabels = ReplicaLabels & { readonly device: string };
+
 export type PoolLabels = Omit<ReplicaLabels, 'replicaId'> & { readonly priority: Priority };
 
 /** Why a task was canceled: by the cancel endpoint, by a reader that went away, or by its deadline. */
@@ -103,6 +105,22 @@ export class Metrics {
     'inside_p90',
   ]);
 
+  private readonly kvUsage = gauge(
+    'kv_cache_usage_ratio',
+    'Share of its KV cache that an engine uses, 0 to 1, as it says.',
+    replicaLabels,
+  );
+  private readonly gpuUtilization = gauge('gpu_utilization', 'Percent, of a GPU under an engine.', [
+    ...replicaLabels,
+    'device',
+  ]);
+  private readonly vramUsed = gauge('vram_used_bytes', 'Memory in use on a GPU under an engine.', [
+    ...replicaLabels,
+    'device',
+  ]);
+  /** What `kvUsage` shows, by pool and replica: one series each. */
+  private readonly kvShown = new Map<string, ReplicaLabels>();
+
   /** A task was accepted; the replica is not chosen yet, so `replica_id` is `none`. */
   taskEnqueued(labels: Omit<ReplicaLabels, 'replicaId'>, priority: Priority): void {
     this.enqueued.inc({ ...byReplica({ ...labels, replicaId: null }), priority });
@@ -122,7 +140,7 @@ export class Metrics {
     this.rejected.inc({ engine: engine ?? 'none', reason });
   }
 
-  /** A task ended: what the engine counted. Called once a task, never per token. */
+  /** A task ended or was canceled: what the engine counted, or had sent until then. Called once a task, never per token. */
   tokensCounted(labels: ReplicaLabels, tokensIn: number, tokensOut: number): void {
     const values = byReplica(labels);
     this.inTokens.inc(values, tokensIn);
@@ -154,6 +172,42 @@ export class Metrics {
 
   setPoolReady(poolId: string, isReady: boolean): void {
     this.ready.set({ pool_id: poolId }, isReady ? 1 : 0);
+  }
+
+  /** @param ratio null: the engine does not say, so nothing is shown */
+  setKvUsage(labels: ReplicaLabels, ratio: number | null): void {
+    const key = `${labels.poolId}/${labels.replicaId}`;
+    const shown = this.kvShown.get(key);
+    if (shown !== undefined && (ratio === null || shown.engineVersion !== labels.engineVersion)) {
+      this.kvUsage.remove(byReplica(shown));
+      this.kvShown.delete(key);
+    }
+    if (ratio === null) return;
+    this.kvUsage.set(byReplica(labels), ratio);
+    this.kvShown.set(key, labels);
+  }
+
+  /** The GPUs under the engines of this machine, all at once: what is not among them is not shown any more. */
+  setGpus(
+    gpus: readonly { readonly labels: DeviceLabels; readonly utilization: number | null; readonly usedBytes: number }[],
+  ): void {
+    this.gpuUtilization.reset();
+    this.vramUsed.reset();
+    for (const { labels, utilization, usedBytes } of gpus) {
+      const values = { ...byReplica(labels), device: labels.device };
+      if (utilization !== null) this.gpuUtilization.set(values, utilization);
+      this.vramUsed.set(values, usedBytes);
+    }
+  }
+
+  /** The replica is gone for good: its series go too, lest those of all that ever were pile up. */
+  async forgetReplica(poolId: string, replicaId: string): Promise<void> {
+    this.kvShown.delete(`${poolId}/${replicaId}`);
+    for (const metric of [this.started, this.canceled, this.inTokens, this.outTokens, this.kvUsage]) {
+      const { values } = await metric.get();
+      for (const { labels } of values)
+        if (labels.pool_id === poolId && labels.replica_id === replicaId) metric.remove(labels as never);
+    }
   }
 
   /** A task that waited has started: how far off its prediction was, and whether it came within the p90. */

@@ -6,16 +6,19 @@ import { AnnounceHandoffs, AnnounceReplica } from '../../modules/pools/index.js'
 import { FollowMove, type EndTask } from '../../modules/tasks/index.js';
 import type { Role } from '../../contract/config.js';
 import type { AppConfig } from '../../platform/config/app-config.js';
+import { processEnvironment } from '../../platform/config/process-environment.js';
 import { mountDocs } from '../../platform/http/docs.js';
 import { createHttpApp } from '../../platform/http/http-app.js';
 import type { Log } from '../../platform/observability/logger.js';
 import { createApiRole, type ApiRole } from '../api/api-role.js';
 import { dropTaskOf, endTaskOf, openGround, type Ground } from '../ground/ground.js';
+import { forgetSeries } from '../ground/forget-series.js';
 import { healthProbes } from '../ground/health-probes.js';
 import type { Stores } from '../ground/stores.js';
 import { createPoolManagerRole, type PoolManagerRole } from '../pool-manager/pool-manager-role.js';
 import { createAdapters, createWorkerRole, type WorkerRole } from '../worker/worker-role.js';
 import { AppModule } from './app.module.js';
+import { GpuGauges } from './gpu-gauges.js';
 import { RedisAnnouncer } from './redis-announcer.js';
 
 const reconcileMs = 5000;
@@ -36,13 +39,18 @@ interface Upkeep {
 
 /** A whole process of ours, whatever its roles: built, then started, then stopped, each once. */
 export class Orchestrator {
+  private readonly gpuGauges: GpuGauges | null;
+
   private constructor(
     readonly ground: Ground,
     private readonly app: NestFastifyApplication,
     private readonly roles: Roles,
     private readonly upkeep: Upkeep,
     private readonly announcer: RedisAnnouncer,
-  ) {}
+  ) {
+    this.gpuGauges =
+      roles.poolManager === null ? null : new GpuGauges(ground.pools, ground.metrics, processEnvironment());
+  }
 
   /** Connects and wires. Rejects with a readable error when a store can't be used. */
   static async create(config: AppConfig, log: Log, stores: Stores): Promise<Orchestrator> {
@@ -73,10 +81,12 @@ export class Orchestrator {
     const { ground } = this;
     const { api, worker, poolManager } = this.roles;
     const { reconciler, deadlineWatch } = this.upkeep;
+    forgetSeries(ground.pools, ground.metrics);
     await ground.pools.start();
     await api?.start();
     await worker?.start();
     poolManager?.start();
+    this.gpuGauges?.start();
     if (api !== null || worker !== null) {
       reconciler.start();
       deadlineWatch.start(deadlineLookMs);
@@ -95,6 +105,7 @@ export class Orchestrator {
     await this.roles.worker?.stop(graceMs);
     await this.roles.api?.stop();
     await closing;
+    this.gpuGauges?.stop();
     this.ground.pools.stop();
     await this.roles.poolManager?.stop();
     await this.announcer.stop();

@@ -19,6 +19,7 @@ import { LogAppender, type EventHub } from '../../modules/events/index.js';
 import type { EndTask, StartNow } from '../../modules/tasks/index.js';
 import type { Ground } from '../ground/ground.js';
 import { BindReplicas } from './bind-replicas.js';
+import { ScrapeEngines } from './scrape-engines.js';
 import { TestReplicas } from './test-replicas.js';
 
 /** A lease outlives a few missed heartbeats. */
@@ -57,6 +58,7 @@ export function createWorkerRole(ground: Ground, endTask: EndTask, hub: EventHub
   const { adapters, close } = createAdapters();
   const engines = new AdapterHost(adapters, ground.circuits, clock);
   const binding = new BindReplicas(engines, pools, ground.circuits, clock);
+  const scraping = new ScrapeEngines(adapters, pools, metrics);
   const testing = new TestReplicas(adapters, pools, ground.selfTests, clock, log);
   const appender = new LogAppender(redis.commands, hub?.id ?? null, (chunks) => hub?.deliver(chunks));
   const leaseMs = config.worker.lock_ms;
@@ -96,12 +98,14 @@ export function createWorkerRole(ground: Ground, endTask: EndTask, hub: EventHub
       ground.circuits.onSet((poolId, replicaId, circuit) => telemetry.circuitChanged(poolId, replicaId, circuit));
       binding.start();
       testing.start();
+      scraping.start();
       await evictSessions.start();
       await dispatcher.start();
     },
     startNow: dispatcher.startNow,
     stop: async (graceMs) => {
       testing.stop();
+      scraping.stop();
       evictSessions.stop();
       await dispatcher.stop(graceMs);
       await close();
