@@ -16,6 +16,8 @@ export interface EngineCapabilities {
   readonly features: ReadonlySet<EngineFeature>;
   /** Whether a prompt and what was generated from it may be sent as one longer prompt, to go on where a lost replica stopped. */
   readonly continuesPrompts: boolean;
+  /** Whether its presence and frequency penalties count the prompt's tokens too, so that a longer prompt changes nothing. Absent: no. */
+  readonly penalisesPrompt?: boolean;
 }
 
 const allSampling: readonly (keyof Sampling)[] = [
@@ -50,6 +52,7 @@ export const engineCapabilities: Readonly<Record<EngineId, EngineCapabilities>> 
       'rerank',
     ]),
     continuesPrompts: true,
+    penalisesPrompt: true,
   },
   // A seed holds for one batch and one version only by its own words, so `strict` is not promised.
   vllm: {

@@ -6,8 +6,8 @@
 --       7 ms after which a waiting batch task need not wait for interactive ones   8 slots that such tasks may take
 --       9 interactive tasks that start between two of them   10 prefix of sessions   11 the pool
 --       12… of each replica: its slots, 0 = may not be taken, and its device mask
--- Reply {'claimed', task, attempt, replica (1-based), highest event id, tokens in the log, request,
---          1 if it was placed in this pool again else 0}
+-- Reply {'claimed', task, attempt, replica (1-based), highest event id, tokens in the log, request, when it was begun, how often it was
+--        begun with tokens in the log (this time included), first-token facts or '', 1 if it was placed in this pool again else 0}
 --       {'full'} somebody could start, and no replica has a free slot   {'held'} nobody waits; the named task holds a live lease
 --       {'blocked'} slots are free, and none of them on a replica with the device mask that those who wait require
 --       {'closed'} the named task has ended, lost its place and is about to end, or was placed in another pool
@@ -17,6 +17,7 @@
 --       each class in order of entry; but a task that is out of line (its worker died, or its place was lost) starts at once by its ticket.
 --       Who requires a device mask waits for a replica that has it, and is overtaken by those who don't; the replica where its session ran
 --       last (field `home`) is preferred as long as it has a free slot.
+--       Once there are tokens in the log, begin and facts of their first stay.
 --       Keys of the task that is chosen are built from the prefixes: they have the hash tag of all others.
 local named, now = ARGV[1], tonumber(ARGV[3])
 local lines = { interactive = KEYS[1], batch = KEYS[2] }
@@ -132,17 +133,6 @@ local run, log = ARGV[5] .. chosen, ARGV[6] .. chosen
 local wish = redis.call('HMGET', run, 'mask', 'home')
 local replica = replica_for(wish[1], wish[2])
 if not replica then return { 'full' } end
-local attempt = redis.call('HINCRBY', run, 'n', 1)
-redis.call('HSET', run, 'f', 'r' .. attempt, 'start', ARGV[3])
-redis.call('HDEL', run, 'facts', 'warm')
--- A start without the queue (start-now.lua) may have left them with an end.
-redis.call('PERSIST', run)
-redis.call('PERSIST', log)
-local class = leave_line(chosen)
-if class then redis.call('HSET', run, 'c', class) end
-if class == 'batch' then redis.call('HSET', KEYS[4], 'passed', 0) end
-if class == 'interactive' then redis.call('HINCRBY', KEYS[4], 'passed', 1) end
-redis.call('ZADD', KEYS[replica], ARGV[4], chosen .. ':' .. attempt)
 local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
 local id, tokens = 0, 0
 if newest then
@@ -151,5 +141,24 @@ if newest then
     if newest[2][f] == 'k' then tokens = tonumber(newest[2][f + 1]) end
   end
 end
-local kept = redis.call('HMGET', run, 'req', 'p')
-return { 'claimed', chosen, attempt, replica - 5, id, tokens, kept[1], kept[2] and 1 or 0 }
+local attempt = redis.call('HINCRBY', run, 'n', 1)
+redis.call('HSET', run, 'f', 'r' .. attempt)
+redis.call('HDEL', run, 'warm')
+local continued = 0
+if tokens > 0 then
+  continued = redis.call('HINCRBY', run, 'again', 1)
+else
+  redis.call('HSET', run, 'start', ARGV[3])
+  redis.call('HDEL', run, 'facts')
+end
+-- A start without the queue (start-now.lua) may have left them with an end.
+redis.call('PERSIST', run)
+redis.call('PERSIST', log)
+local class = leave_line(chosen)
+if class then redis.call('HSET', run, 'c', class) end
+if class == 'batch' then redis.call('HSET', KEYS[4], 'passed', 0) end
+if class == 'interactive' then redis.call('HINCRBY', KEYS[4], 'passed', 1) end
+redis.call('ZADD', KEYS[replica], ARGV[4], chosen .. ':' .. attempt)
+local record = redis.call('HMGET', run, 'req', 'start', 'facts', 'p')
+local is_moved = record[4] and 1 or 0
+return { 'claimed', chosen, attempt, replica - 5, id, tokens, record[1], record[2], continued, record[3] or '', is_moved }

@@ -19,6 +19,20 @@ export interface Claimed {
   /** Tokens that earlier attempts left in the log. */
   readonly tokens: number;
   readonly request: RunRequest;
+  /** When the answer was begun, Unix ms: by the attempt that gave the first token, else by this one. */
+  readonly startedMs: number;
+  /** Null: this attempt begins the answer. */
+  readonly earlier: EarlierAttempts | null;
+}
+
+/** What is known of the attempts that left tokens in the log. */
+export interface EarlierAttempts {
+  /** How often the answer was continued, this time included. */
+  readonly continuations: number;
+  /** Tokens of the prompt; 0: the engine had not said when its first token came. */
+  readonly tokensIn: number;
+  /** See `originOf`; null: not known. */
+  readonly origin: string | null;
 }
 
 /** See the replies of claim-task.lua. */
@@ -73,7 +87,8 @@ export class ClaimTask {
       ...start.marks,
     ];
     if ((await startNowScript.run(this.redis, keys, args)) !== 1) return null;
-    return { kind: 'claimed', taskId, attempt: 1, replicaId: replica.id, lastId: 1, tokens: 0, request };
+    const claimed = { taskId, attempt: 1, replicaId: replica.id, lastId: 1, tokens: 0, request };
+    return { kind: 'claimed', ...claimed, startedMs: now, earlier: null };
   }
 
   /**
@@ -127,7 +142,8 @@ const kinds = ['full', 'blocked', 'held', 'closed', 'missing', 'idle'] as const;
 
 function claimOutcome(reply: unknown, replicas: readonly ClaimableReplica[]): ClaimOutcome {
   if (!Array.isArray(reply)) throw new Error('unexpected reply of claim-task.lua');
-  const [kind, taskId, attempt, chosen, lastId, tokens, request, isMoved] = reply as unknown[];
+  const [kind, taskId, attempt, chosen, lastId, tokens, request, ...begun] = reply as unknown[];
+  const [startedMs, continuations, facts, isMoved] = begun;
   const other = kinds.find((one) => one === kind);
   if (other !== undefined) return { kind: other };
   const replica = replicas[Number(chosen) - 1];
@@ -142,7 +158,15 @@ function claimOutcome(reply: unknown, replicas: readonly ClaimableReplica[]): Cl
     lastId: Number(lastId),
     tokens: Number(tokens),
     request: isMoved === 1 ? { ...readRequest(request), told: null } : readRequest(request),
+    startedMs: Number(startedMs),
+    earlier: Number(tokens) === 0 ? null : { continuations: Number(continuations), ...originFacts(String(facts)) },
   };
+}
+
+/** From what the writer of the first token noted. */
+function originFacts(facts: string): Omit<EarlierAttempts, 'continuations'> {
+  const [, tokensIn, origin] = facts.split(',');
+  return { tokensIn: Number(tokensIn ?? 0), origin: origin ?? null };
 }
 
 /** Written by ourselves when the task was accepted. What it was told then of its start says nothing of a pool that it was placed in later. */

@@ -1,5 +1,5 @@
 import type { TaskError } from '../../contract/events.js';
-import type { EngineUsage } from '../../engines/engine-adapter.port.js';
+import type { EngineError, EngineUsage } from '../../engines/engine-adapter.port.js';
 import {
   endTemplate,
   endWithResult,
@@ -28,6 +28,8 @@ export interface ConclusionCollaborators {
   readonly telemetry: DispatchTelemetry;
 }
 
+const divergedMessage = 'Its engine was lost, and another answered the same request otherwise.';
+
 /** Ends a task as its last attempt went: one terminal event behind the attempt's fence, the slot given back, the record settled. */
 export class ConcludeRun {
   private settling: Promise<unknown> = Promise.resolve();
@@ -53,10 +55,22 @@ export class ConcludeRun {
     return outcome;
   }
 
-  /** Ends a task that can't be continued. */
+  /** Ends a task that can't be continued, or waits for no replica any more. Nothing happens where another attempt has begun, or the task has ended. */
   async fail(view: RunView, error: TaskError): Promise<RunOutcome> {
     const fence = runningFence(view.claim.attempt);
     await untilDone(() => this.with_.endTask.close(view.taskId, errorTemplate(error), fence), this.signal);
+    this.settle(view.taskId);
+    await this.slot.giveBack(view.lease);
+    return 'done';
+  }
+
+  /** Ends a task of which only the end was lost: all its tokens are in the log. */
+  async finish(view: RunView): Promise<RunOutcome> {
+    const template = endTemplate({ finish_reason: 'length' });
+    await untilDone(
+      () => this.with_.endTask.close(view.taskId, template, runningFence(view.claim.attempt)),
+      this.signal,
+    );
     this.settle(view.taskId);
     await this.slot.giveBack(view.lease);
     return 'done';
@@ -77,7 +91,10 @@ export class ConcludeRun {
         return { outcome: 'done', hasAnswered: await this.end(attempt, result.usage) };
       case 'lost':
         await writer.flushed();
-        await this.close(attempt, errorTemplate(engineLost(result.error, writer.tokens > 0, view.pool)));
+        await this.close(attempt, errorTemplate(lossOf(attempt, result.error)));
+        return { outcome: 'done', hasAnswered: false };
+      case 'diverged':
+        await this.close(attempt, errorTemplate(workerLost(divergedMessage, view.lease.poolId, view.pool)));
         return { outcome: 'done', hasAnswered: false };
       case 'stopped':
         return { outcome: await this.stopped(attempt, result.cause), hasAnswered: false };
@@ -87,7 +104,8 @@ export class ConcludeRun {
   /** False: somebody else ended the task. */
   private async end(attempt: RunAttempt, usage: EngineUsage): Promise<boolean> {
     if (!(await attempt.writer.shown())) return false;
-    const { finishReason, result, ...counts } = usage;
+    const { finishReason, result } = usage;
+    const counts = wholeUsage(attempt, usage);
     const end = { finish_reason: finishReason };
     if (result === undefined) return this.close(attempt, endTemplate(end, counts), counts);
     const kept = await untilDone(() => this.with_.keepResult.run(result), this.signal);
@@ -109,18 +127,13 @@ export class ConcludeRun {
       writer.abandon();
       return 'done';
     }
-    if (writer.tokens > 0) {
-      await writer.flushed();
-      const message = 'The worker that ran the task was stopped after it had begun to answer.';
-      return this.fail(view, workerLost(message, view.lease.poolId, view.pool));
-    }
     writer.abandon();
     return 'again';
   }
 
   /** False: somebody else was first. */
   private async close(
-    { view, facts }: RunAttempt,
+    { view, facts, start }: RunAttempt,
     frame: TerminalFrame,
     usage?: { readonly tokensIn: number; readonly tokensOut: number },
   ): Promise<boolean> {
@@ -135,7 +148,8 @@ export class ConcludeRun {
     const { firstTokenMs } = facts;
     // An answer without tokens is measured by how long it took; a completion without them says nothing.
     const isAnswer = usage !== undefined && (view.claim.request.workload ?? 'completion') !== 'completion';
-    if (firstTokenMs !== null || isAnswer) {
+    // What was broken off says nothing of how long such runs take.
+    if (start.kind === 'fresh' && (firstTokenMs !== null || isAnswer)) {
       const { tokensOut, decodeTimeMs } = outcome;
       measures.ended(view, { tokensOut, decodeTimeMs, firstTokenMs });
     }
@@ -147,4 +161,19 @@ export class ConcludeRun {
     const { endTask, telemetry } = this.with_;
     this.settling = endTask.settleSoon(taskId).catch((error: unknown) => telemetry.leftToReconciler(taskId, error));
   }
+}
+
+function lossOf({ view, writer, start }: RunAttempt, error: EngineError): TaskError {
+  return engineLost(error, { hasAnswered: writer.tokens > 0, isContinued: start.kind !== 'fresh' }, view.pool);
+}
+
+/** What all attempts read and wrote. An engine that went on from a longer prompt counts as read what was written before. */
+function wholeUsage({ view, start }: RunAttempt, { tokensIn, tokensOut }: EngineUsage) {
+  if (start.kind !== 'longer-prompt') return { tokensIn, tokensOut };
+  const { tokens, earlier } = view.claim;
+  const known = earlier?.tokensIn ?? 0;
+  return {
+    tokensIn: known > 0 ? known : Math.max(0, tokensIn - tokens),
+    tokensOut: tokens + Math.min(start.work.maxTokens, tokensOut),
+  };
 }

@@ -7,6 +7,7 @@ import {
 import type { RoutedEngine } from '../../engines/engine-router.port.js';
 import type { Clock } from '../../platform/clock/clock.js';
 import type { RunLogWriter } from '../events/index.js';
+import type { PrefixCheck } from './prefix-check.js';
 
 /** Why a decode was stopped from outside. */
 export type StopCause = 'fenced' | 'closed' | 'deadline' | 'wall' | 'session' | 'row-ended' | 'shutdown';
@@ -14,9 +15,19 @@ export type StopCause = 'fenced' | 'closed' | 'deadline' | 'wall' | 'session' | 
 export type DecodeResult =
   | { readonly kind: 'ended'; readonly usage: EngineUsage }
   | { readonly kind: 'lost'; readonly error: EngineError }
+  /** It answers something else than what was shown. */
+  | { readonly kind: 'diverged' }
   | { readonly kind: 'stopped'; readonly cause: StopCause };
 
+/** Milliseconds from now; null: none. */
+export interface DecodeLimits {
+  readonly wallMs: number;
+  readonly deadlineMs: number | null;
+  readonly sessionMs: number | null;
+}
+
 export interface DecodeFacts {
+  /** Of the first token that is shown, since this decode began. */
   firstTokenMs: number | null;
   tokensIn: number;
 }
@@ -33,16 +44,13 @@ export class Decode {
 
   constructor(
     private readonly clock: Clock,
+    /** Called before the first token is written. */
     private readonly onFirstToken: (facts: DecodeFacts) => void,
+    /** What the answer must begin with, and is not shown again. */
+    private readonly prefix: PrefixCheck,
   ) {}
 
-  /** @param limits milliseconds from now; null: none */
-  run(
-    engine: RoutedEngine,
-    request: EngineRequest,
-    writer: RunLogWriter,
-    limits: { readonly deadlineMs: number | null; readonly sessionMs: number | null },
-  ): Promise<DecodeResult> {
+  run(engine: RoutedEngine, request: EngineRequest, writer: RunLogWriter, limits: DecodeLimits): Promise<DecodeResult> {
     const startedMs = this.clock.now();
     return new Promise<DecodeResult>((resolve) => {
       this.settle = resolve;
@@ -50,23 +58,31 @@ export class Decode {
         this.finish({ kind: 'stopped', cause: this.stoppedBy });
         return;
       }
-      this.stopAfter(engine.endpoint.timeouts.wallMs, 'wall');
-      if (limits.deadlineMs !== null) this.stopAfter(Math.max(0, limits.deadlineMs), 'deadline');
+      this.stopAfter(limits.wallMs, 'wall');
+      if (limits.deadlineMs !== null) this.stopAfter(limits.deadlineMs, 'deadline');
       if (limits.sessionMs !== null) this.stopAfter(limits.sessionMs, 'session');
       const sink = {
         onPrompt: (tokensIn: number): void => {
           this.facts.tokensIn = tokensIn;
         },
-        onToken: (text: string): void => {
+        onToken: (piece: string): void => {
           if (this.settle === null) return;
+          const text = this.prefix.isPast ? piece : this.prefix.accept(piece);
+          if (text === '') return;
+          if (text === null) {
+            this.diverged();
+            return;
+          }
           if (this.facts.firstTokenMs === null) {
             this.facts.firstTokenMs = this.clock.now() - startedMs;
-            writer.noteFirstToken(this.facts.firstTokenMs, this.facts.tokensIn);
             this.onFirstToken(this.facts);
           }
           writer.token(text);
         },
-        onEnd: (usage: EngineUsage): void => this.finish({ kind: 'ended', usage }),
+        onEnd: (usage: EngineUsage): void => {
+          if (this.prefix.isPast) this.finish({ kind: 'ended', usage });
+          else this.diverged();
+        },
         onError: (error: EngineError): void => this.finish({ kind: 'lost', error }),
       };
       this.stream = engine.submit(request, sink, this.abort.signal);
@@ -91,7 +107,12 @@ export class Decode {
   private stopAfter(milliseconds: number, cause: StopCause): void {
     // Longer than a Node timer can wait is as good as for ever.
     if (milliseconds > 2 ** 31 - 1) return;
-    this.timers.push(setTimeout(() => this.stop(cause), milliseconds));
+    this.timers.push(setTimeout(() => this.stop(cause), Math.max(0, milliseconds)));
+  }
+
+  private diverged(): void {
+    this.abort.abort();
+    this.finish({ kind: 'diverged' });
   }
 
   private finish(result: DecodeResult): void {

@@ -47,6 +47,18 @@ export class DispatchTelemetry {
     });
   }
 
+  /** A task that has begun to answer goes on. */
+  continued(run: RunView, way: 'repeat' | 'longer-prompt'): void {
+    const human = 'A task goes on where its answer was broken off.';
+    this.tell(run, 'task continued', human, { way, tokens_out: run.claim.tokens });
+  }
+
+  /** A task that has begun to answer lost its engine or its worker here. */
+  brokenOff(run: RunView, tokens: number, reason: string): void {
+    const human = 'An answer was broken off: the task waits for another replica or worker.';
+    this.log.warn({ ...fieldsOf(run), tokens_out: tokens, reason, human }, 'task broken off');
+  }
+
   replicaFailed(run: RunView, reason: string): void {
     this.log.warn({ ...fieldsOf(run), reason, human: 'An engine failed before its first token.' }, 'replica failed');
   }

@@ -64,8 +64,8 @@ export class Dispatcher {
   }
 
   /**
-   * Takes no new tasks, lets running ones end for at most `graceMs`, then gives the rest up: those that had not answered yet go to another
-   * worker, the others end with WORKER_RESET.
+   * Takes no new tasks, lets running ones end for at most `graceMs`, then gives the rest up: they go to another worker, which continues
+   * them where that is sound; where it isn't they end with WORKER_RESET.
    */
   async stop(graceMs: number): Promise<void> {
     this.isDraining = true;

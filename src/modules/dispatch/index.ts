@@ -1,4 +1,5 @@
 export { ClaimTask } from './claim-task.js';
+export { ContinueRun } from './continue-run.js';
 export { DeadlineWatch } from './deadline-watch.js';
 export { Dispatcher } from './dispatcher.js';
 export { DispatchTelemetry } from './dispatch.telemetry.js';

@@ -5,6 +5,7 @@ import { keyPrefix } from '../../platform/redis/redis-connections.js';
 import type { Deadlines, Line, PoolQueues } from '../admission/index.js';
 import { errorTemplate, type EventLog, type Standing } from '../events/index.js';
 import type { Leases, PoolRegistry } from '../pools/index.js';
+import { BrokenOff } from './broken-off.js';
 import {
   expectedTokens,
   lostIds,
@@ -51,11 +52,14 @@ export class Reconciler {
   private timer: NodeJS.Timeout | null = null;
   private running: Promise<void> | null = null;
   private isStopped = false;
+  private readonly brokenOff: BrokenOff;
 
   constructor(
     private readonly with_: ReconcilerCollaborators,
     private readonly options: { readonly processId: string; readonly intervalMs: number },
-  ) {}
+  ) {
+    this.brokenOff = new BrokenOff(with_);
+  }
 
   start(): void {
     const again = (): void => {
@@ -107,6 +111,7 @@ export class Reconciler {
       for (const [poolId, group] of byPool(page)) await this.group(poolId, group);
       last = page.length === pageSize ? (page.at(-1) ?? null) : null;
     } while (last !== null && !this.isStopped);
+    this.brokenOff.forgetOthers();
   }
 
   private async group(poolId: string, group: readonly OpenTask[]): Promise<void> {
@@ -120,7 +125,11 @@ export class Reconciler {
     const held = await this.held(poolId, group, standings);
     for (const [place, task] of group.entries()) {
       const { taskId } = task;
-      await this.repair(task, standings[place] ?? noStanding, unoffered.has(taskId) && !held.has(taskId));
+      const standing = standings[place] ?? noStanding;
+      const isHeld = held.has(taskId);
+      await this.repair(task, standing, unoffered.has(taskId) && !isHeld);
+      const { fence } = standing;
+      if (fence?.startsWith('r') === true && !isHeld) await this.brokenOff.look(task, fence);
     }
   }
 

@@ -5,10 +5,14 @@ import { RunLogWriter, type EventLog, type LogAppender } from '../events/index.j
 import type { Sessions } from '../sessions/index.js';
 import type { TasksRepository } from '../tasks/index.js';
 import { candidates } from './candidates.js';
+import type { ContinuationPlan } from './continuation-plan.js';
 import { Decode, type DecodeFacts, type DecodeResult, type StopCause } from './decode.js';
 import type { DispatchTelemetry } from './dispatch.telemetry.js';
 import { engineRequestOf, servedModelName } from './engine-call.js';
+import { originOf } from './origin.js';
+import { PrefixCheck } from './prefix-check.js';
 import type { RunContext } from './run-context.js';
+import { limitsOf } from './run-limits.js';
 import type { RunView } from './run-view.js';
 import { beginTurn, type SessionFacts } from './session-turn.js';
 import { untilDone } from './until-done.js';
@@ -25,6 +29,9 @@ export interface AttemptCollaborators {
   readonly onSessionRun?: (sessionId: string | undefined) => void;
 }
 
+/** How an attempt begins: afresh, or behind what readers have seen. */
+export type AttemptStart = { readonly kind: 'fresh' } | Extract<ContinuationPlan, { kind: 'longer-prompt' | 'repeat' }>;
+
 /** One attempt of a task on the slot it claimed: the engine decodes into the log, behind the attempt's fence. */
 export class RunAttempt {
   /** Writes the log behind this attempt's fence. */
@@ -35,10 +42,12 @@ export class RunAttempt {
   constructor(
     private readonly with_: AttemptCollaborators,
     readonly view: RunView,
+    readonly start: AttemptStart,
     private readonly context: RunContext,
   ) {
     const { claim, taskId } = view;
-    this.decode = new Decode(with_.clock, (facts) => this.tellFirstToken(facts));
+    const prefix = new PrefixCheck(start.kind === 'repeat' ? start.prefix : '');
+    this.decode = new Decode(with_.clock, (facts) => this.onFirstToken(facts), prefix);
     this.writer = new RunLogWriter(
       with_.appender,
       { taskId, attempt: claim.attempt, lastId: claim.lastId, tokens: claim.tokens },
@@ -83,10 +92,9 @@ export class RunAttempt {
       const error = new EngineError('REPLICA_EXHAUSTED', `Replica ${claim.replicaId} is gone.`);
       return { kind: 'lost', error };
     }
-    const { request } = claim;
-    const wanted = engineRequestOf(taskId, correlationId, request, servedModelName(pool));
-    const deadlineMs = request.deadline_ms === null ? null : request.deadline_ms - clock.now();
-    return this.decode.run(engine, wanted, this.writer, { deadlineMs, sessionMs: request.session_time_ms });
+    const asked = engineRequestOf(taskId, correlationId, claim.request, servedModelName(pool));
+    const wanted = this.start.kind === 'longer-prompt' ? { ...asked, work: this.start.work } : asked;
+    return this.decode.run(engine, wanted, this.writer, limitsOf(this.view, clock.now()));
   }
 
   /** The row says `running` before a reader may see a token: what was seen is never run again from the start. */
@@ -114,14 +122,15 @@ export class RunAttempt {
     this.stop(cause);
   }
 
-  private tellFirstToken(facts: DecodeFacts): void {
-    const firstTokenMs = facts.firstTokenMs ?? 0;
-    this.writer.metrics({
-      phase: 'decoding',
-      replica_id: this.view.claim.replicaId,
-      ...this.turn,
-      first_token_ms: firstTokenMs,
-      human: this.with_.telemetry.firstToken(this.view, firstTokenMs),
-    });
+  private onFirstToken({ firstTokenMs, tokensIn }: DecodeFacts): void {
+    const { view, with_ } = this;
+    const replica = { phase: 'decoding', replica_id: view.claim.replicaId, ...this.turn };
+    if (this.start.kind !== 'fresh') {
+      this.writer.metrics({ ...replica, human: 'The answer goes on where it was broken off.' });
+      return;
+    }
+    const afterMs = firstTokenMs ?? 0;
+    this.writer.noteFirstToken(afterMs, tokensIn, originOf(view));
+    this.writer.metrics({ ...replica, first_token_ms: afterMs, human: with_.telemetry.firstToken(view, afterMs) });
   }
 }

@@ -1,21 +1,30 @@
 import type { TaskError } from '../../contract/events.js';
 import type { EngineError } from '../../engines/engine-adapter.port.js';
 import type { LivePool } from '../pools/index.js';
-import type { DecodeResult } from './decode.js';
 
-/** Whether another replica may begin afresh: this one was lost before it had answered anything, and the request is not to blame. */
-export function isWorthAnother(
-  result: DecodeResult,
-  hasAnswered: boolean,
-): result is Extract<DecodeResult, { kind: 'lost' }> {
-  if (result.kind !== 'lost' || hasAnswered) return false;
-  return result.error.code === 'REPLICA_EXHAUSTED' || result.error.code === 'WORKER_RESET';
+/** Whether another replica may be asked: the engine was lost, and the request is not to blame. */
+export function isLoss({ code }: EngineError): boolean {
+  return code === 'REPLICA_EXHAUSTED' || code === 'WORKER_RESET';
 }
 
-/** What readers hear when no replica could take the task to its end. An engine lost before its first token has reset nothing. */
-export function engineLost(error: EngineError, hasAnswered: boolean, pool: LivePool): TaskError {
-  const code = error.code === 'WORKER_RESET' && !hasAnswered ? 'REPLICA_EXHAUSTED' : error.code;
-  return inPool(code, error.message, pool);
+/**
+ * What readers hear when no replica could take the task to its end. An engine lost before its first token has reset nothing; one that
+ * refuses to go on from what was said refuses nothing that the client asked for.
+ */
+export function engineLost(
+  error: EngineError,
+  { hasAnswered, isContinued }: { readonly hasAnswered: boolean; readonly isContinued: boolean },
+  pool: LivePool,
+): TaskError {
+  if (!hasAnswered && error.code === 'WORKER_RESET') return inPool('REPLICA_EXHAUSTED', error.message, pool);
+  const isReset = isContinued && (isLoss(error) || error.code === 'INVALID_PARAMS');
+  return inPool(isReset ? 'WORKER_RESET' : error.code, error.message, pool);
+}
+
+/** What readers hear when no other replica could be found. */
+export function noReplica(hasAnswered: boolean, pool: LivePool): TaskError {
+  const message = `Its replica was lost, and for ${pool.config.timeouts.idle_ms} ms there was no other.`;
+  return hasAnswered ? workerLost(message, pool.config.id, pool) : inPool('REPLICA_EXHAUSTED', message, pool);
 }
 
 /** What readers hear when the engine took too long. */

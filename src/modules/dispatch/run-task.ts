@@ -1,34 +1,39 @@
 import type { EventLog } from '../events/index.js';
 import type { Lease, Leases, LivePool, PoolRegistry } from '../pools/index.js';
 import { candidates } from './candidates.js';
+import { ClaimAgain, type Claim } from './claim-again.js';
 import type { Claimed, ClaimTask } from './claim-task.js';
 import { ConcludeRun, type ConclusionCollaborators } from './conclude-run.js';
+import type { ContinueRun } from './continue-run.js';
+import type { DecodeResult } from './decode.js';
 import { HeldSlot } from './held-slot.js';
-import { RunAttempt, type AttemptCollaborators } from './run-attempt.js';
+import { PassedOver } from './passed-over.js';
+import { RunAttempt, type AttemptCollaborators, type AttemptStart } from './run-attempt.js';
 import type { RunContext, RunOutcome } from './run-context.js';
-import { isWorthAnother, workerLost } from './run-errors.js';
+import { isLoss, workerLost } from './run-errors.js';
 import type { RunView } from './run-view.js';
+import { untilDone } from './until-done.js';
 
 export interface RunCollaborators extends AttemptCollaborators, ConclusionCollaborators {
   readonly pools: PoolRegistry;
   readonly claim: ClaimTask;
   readonly leases: Leases;
   readonly eventLog: Pick<EventLog, 'markStopped' | 'markWarm'>;
+  readonly continueRun: ContinueRun;
 }
 
-const slotPollMs = 20;
-const heldPollMs = 250;
+/** How an attempt left the task: over, to be run by whoever gets the job, or to be taken to another replica from here. */
+type Left = RunOutcome | { readonly lost: RunView; readonly hasAnswered: boolean };
 
-/** A slot claimed for a task. */
-interface Claim {
-  readonly pool: LivePool;
-  readonly claim: Claimed;
-}
-
-/** Takes one admitted task to its end, over as many attempts as it needs. One object a job; `stop…` may be called from outside at any time. */
+/**
+ * Takes one admitted task to its end, over as many attempts as it needs. One object a job; `stopClosed` and `shutdown` may be called from
+ * outside at any time.
+ */
 export class RunTask {
   private readonly slot: HeldSlot;
   private readonly conclusion: ConcludeRun;
+  private readonly claimAgain: ClaimAgain;
+  private readonly passedOver = new PassedOver();
   private attempt: RunAttempt | null = null;
 
   constructor(
@@ -39,6 +44,7 @@ export class RunTask {
   ) {
     this.slot = new HeldSlot(with_.leases, with_.measures);
     this.conclusion = new ConcludeRun(with_, this.slot, context.signal);
+    this.claimAgain = new ClaimAgain(with_, context.signal);
   }
 
   /** The lease held now: kept alive by the heartbeat of the process. */
@@ -57,12 +63,12 @@ export class RunTask {
    * decode, and nothing is shown
    */
   async runClaimed(pool: LivePool, claim: Claimed, row: Promise<boolean> | null = null): Promise<RunOutcome> {
-    const tried = new Set<string>();
     for (let now: Claim = { pool, claim }; ;) {
-      const next = await this.runOn(this.begin(now), tried, row);
-      if (next !== 'another replica') return next;
-      const again = await this.claimAgain(tried);
+      const left = await this.runOn(this.begin(now), row);
+      if (typeof left === 'string') return left;
+      const again = await this.claimAgain.run(left.lost, this.passedOver, left.hasAnswered);
       if (typeof again === 'string') return again;
+      if ('code' in again) return this.conclusion.fail(left.lost, again);
       now = again;
     }
   }
@@ -83,43 +89,75 @@ export class RunTask {
     return { pool, claim, lease, taskId: this.taskId, correlationId: this.context.correlationId };
   }
 
-  private async runOn(
-    view: RunView,
-    tried: Set<string>,
-    row: Promise<boolean> | null,
-  ): Promise<RunOutcome | 'another replica'> {
-    const { telemetry, measures } = this.with_;
-    if (view.claim.tokens > 0) {
-      const message = 'The worker that ran the task died after it had begun to answer.';
-      return this.conclusion.fail(view, workerLost(message, this.poolId, view.pool));
-    }
+  private async runOn(view: RunView, row: Promise<boolean> | null): Promise<Left> {
+    const { telemetry, measures, clock } = this.with_;
+    const start = await this.startOf(view);
+    if (typeof start === 'string') return start;
     telemetry.started(view);
     measures.started(view);
-    const attempt = new RunAttempt(this.with_, view, this.context);
+    if (start.kind !== 'fresh') telemetry.continued(view, start.kind);
+    const attempt = new RunAttempt(this.with_, view, start, this.context);
     this.attempt = attempt;
-    const result = await attempt.run(tried, row);
+    const result = await attempt.run(this.passedOver.at(clock.now()), row);
     this.attempt = null;
-    if (!isWorthAnother(result, attempt.writer.tokens > 0)) return this.conclusion.run(attempt, result);
-    tried.add(view.claim.replicaId);
-    attempt.writer.abandon();
-    await Promise.all([this.slot.giveBack(view.lease), this.conclusion.letGo(view)]);
-    telemetry.replicaFailed(view, result.error.message);
-    const pool = this.with_.pools.find(this.poolId) ?? view.pool;
-    return candidates(pool, tried).length > 0 ? 'another replica' : this.conclusion.run(attempt, result);
+    const hasAnswered = attempt.writer.tokens > 0;
+    if (result.kind === 'lost' && isLoss(result.error)) {
+      return hasAnswered ? this.brokenOff(attempt, result) : this.elsewhere(attempt, result);
+    }
+    return isShutdown(result) && hasAnswered ? this.brokenOff(attempt, result) : this.conclusion.run(attempt, result);
   }
 
-  /** A slot of a replica that the task has not failed on. */
-  private async claimAgain(tried: ReadonlySet<string>): Promise<Claim | RunOutcome> {
-    const { pools, claim } = this.with_;
-    for (;;) {
-      const pool = pools.find(this.poolId);
-      if (pool === null) return 'again';
-      const outcome = await claim.again(pool, candidates(pool, tried), this.taskId);
-      if (outcome.kind === 'claimed') return { pool, claim: outcome };
-      if (outcome.kind === 'closed') return 'done';
-      const isWaitable = outcome.kind === 'full' || outcome.kind === 'blocked' || outcome.kind === 'held';
-      if (!isWaitable || this.context.signal.aborted) return 'again';
-      await new Promise((resolve) => setTimeout(resolve, outcome.kind === 'held' ? heldPollMs : slotPollMs));
-    }
+  /** How the attempt begins; `done`: the task has ended instead. */
+  private async startOf(view: RunView): Promise<AttemptStart | RunOutcome> {
+    if (view.claim.earlier === null) return { kind: 'fresh' };
+    const plan = await untilDone(() => this.with_.continueRun.plan(view), this.context.signal);
+    if (plan.kind === 'finished') return this.conclusion.finish(view);
+    if (plan.kind === 'none') return this.conclusion.fail(view, notContinued(view, plan.reason));
+    return plan;
   }
+
+  /** The replica was lost before it had answered anything. */
+  private async elsewhere(attempt: RunAttempt, result: Extract<DecodeResult, { kind: 'lost' }>): Promise<Left> {
+    const { view } = attempt;
+    this.passedOver.forGood(view.claim.replicaId);
+    attempt.writer.abandon();
+    await this.leave(view);
+    this.with_.telemetry.replicaFailed(view, result.error.message);
+    const pool = this.with_.pools.find(this.poolId) ?? view.pool;
+    const isAnother = candidates(pool, this.passedOver.at(this.with_.clock.now())).length > 0;
+    return isAnother ? { lost: view, hasAnswered: false } : this.conclusion.run(attempt, result);
+  }
+
+  /** The engine was lost, or this worker stops, and readers have seen tokens: all of them are in the log before anybody goes on. */
+  private async brokenOff(attempt: RunAttempt, result: DecodeResult): Promise<Left> {
+    const { view, writer } = attempt;
+    const { continueRun, telemetry, clock } = this.with_;
+    // Not kept: whoever holds the fence now knows more.
+    if (!(await writer.flushed())) return this.conclusion.run(attempt, { kind: 'stopped', cause: 'shutdown' });
+    const plan = await untilDone(() => continueRun.outlook(view, writer.tokens), this.context.signal);
+    const reason = result.kind === 'lost' ? result.error.message : 'the worker stops';
+    if (plan.kind === 'none') {
+      if (result.kind === 'lost') return this.conclusion.run(attempt, result);
+      return this.conclusion.fail(view, notContinued(view, plan.reason));
+    }
+    if (plan.kind === 'finished') return this.conclusion.finish(view);
+    telemetry.brokenOff(view, writer.tokens, reason);
+    await this.leave(view);
+    if (result.kind !== 'lost') return 'again';
+    this.passedOver.forAWhile(view.claim.replicaId, clock.now());
+    return { lost: view, hasAnswered: true };
+  }
+
+  /** Gives the slot back: the engine has been let go of. */
+  private async leave(view: RunView): Promise<void> {
+    await Promise.all([this.slot.giveBack(view.lease), this.conclusion.letGo(view)]);
+  }
+}
+
+function isShutdown(result: DecodeResult): boolean {
+  return result.kind === 'stopped' && result.cause === 'shutdown';
+}
+
+function notContinued({ pool, lease }: RunView, reason: string) {
+  return workerLost(`Its engine or worker was lost in the middle of the answer, and ${reason}.`, lease.poolId, pool);
 }

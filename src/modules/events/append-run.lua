@@ -3,7 +3,7 @@
 --       5 bytes of all frames   6 a line for each task:
 --         '<task id> <fence> <first id> <last id> <tokens so far> <offset> <length> <verbose offset> <verbose length> <facts>\n'
 --         where its frames lie in 5 (from 0), and those for verbose readers (length 0: they see the same); facts of the first token
---         '<ms>,<tokens in>', or '-'. One argument for all, since each costs both sides more than what it carries.
+--         '<ms>,<tokens in>[,<origin>]', or '-'. One argument for all, since each costs both sides more than what it carries.
 -- Reply the places (from 1) of tasks that were fenced off: write nothing more. All others were appended, or had been by the same call sent twice.
 -- Invariant: only the attempt that holds the fence writes, ids grow by one, and a chunk is stored whole or not at all.
 -- Keys are named by their task: all of them share one hash tag.

@@ -21,7 +21,7 @@ if fence == 'x' or (ARGV[1] ~= '*' and ARGV[1] ~= fence) then return { 0, id, to
 local decode, first, tokens_in = 0, -1, 0
 if now[3] then decode = math.max(0, tonumber(ARGV[2]) - tonumber(now[3])) end
 if now[4] then
-  local ms, count = string.match(now[4], '^(%d+),(%d+)$')
+  local ms, count = string.match(now[4], '^(%d+),(%d+)')
   first, tokens_in = tonumber(ms), tonumber(count)
 end
 local known = { out = tokens, decode = decode, first = first < 0 and 'null' or first, warm = now[5] and 'true' or 'false' }

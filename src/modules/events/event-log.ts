@@ -160,10 +160,17 @@ export class EventLog {
     return { fence, chunks: entries.map((entry) => chunkOfEntry(taskId, entry)) };
   }
 
-  /** Everything a closed log holds. Empty when there is none. */
+  /** Everything a log holds. Empty when there is none. */
   async readAll(taskId: string): Promise<LogChunk[]> {
     const entries = await this.redis.xrangeBuffer(eventLogKey(taskId), '-', '+');
     return entries.map((entry) => chunkOfEntry(taskId, entry));
+  }
+
+  /** How many tokens a log holds; 0 without one. */
+  async tokens(taskId: string): Promise<number> {
+    const [newest] = await this.redis.xrevrange(eventLogKey(taskId), '+', '-', 'COUNT', 1);
+    const fields = newest?.[1] ?? [];
+    return Number(fields[fields.indexOf('k') + 1] ?? 0);
   }
 
   /** The fence of a task, null when it has no run record. */
@@ -190,7 +197,7 @@ export class EventLog {
 
   /** What was noted at the first token of the attempt that gave it; null: there was none. */
   async firstToken(taskId: string): Promise<{ readonly firstTokenMs: number; readonly tokensIn: number } | null> {
-    const facts = /^(\d+),(\d+)$/.exec((await this.redis.hget(runRecordKey(taskId), 'facts')) ?? '');
+    const facts = /^(\d+),(\d+)/.exec((await this.redis.hget(runRecordKey(taskId), 'facts')) ?? '');
     return facts === null ? null : { firstTokenMs: Number(facts[1]), tokensIn: Number(facts[2]) };
   }
 

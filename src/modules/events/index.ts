@@ -18,3 +18,4 @@ export { LogAppender } from './log-appender.js';
 export { LogChunk } from './log-chunk.js';
 export { RunLogWriter, type RunLogStart, type RunLogWatcher } from './run-log-writer.js';
 export { SseConnection } from './sse-connection.js';
+export { textOfTokens } from './token-text.js';

@@ -21,6 +21,6 @@ export interface PendingChunk {
   readonly plain: string;
   /** Empty: the same as `plain`. */
   readonly verbose: string;
-  /** What is known at the first token, `<ms>,<tokens in>`; empty in every other chunk. */
+  /** What is known at the first token, `<ms>,<tokens in>[,<origin>]`; empty in every other chunk. */
   readonly facts: string;
 }

@@ -78,10 +78,10 @@ describe('writing the events of a run', () => {
   it('hands what is known at the first token over once, and at once', () => {
     const { appender, writer } = setUp();
     expect(writer.isUrgent).toBe(false);
-    writer.noteFirstToken(12, 34);
+    writer.noteFirstToken(12, 34, 'origin');
     writer.token('a');
     expect(writer.isUrgent).toBe(true);
-    expect(appender.flush()?.facts).toBe('12,34');
+    expect(appender.flush()?.facts).toBe('12,34,origin');
     expect(writer.isUrgent).toBe(false);
     writer.token('b');
     expect(appender.flush()?.facts).toBe('');

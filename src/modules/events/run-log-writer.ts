@@ -83,9 +83,12 @@ export class RunLogWriter implements ChunkSource {
     this.add(plain, verbose);
   }
 
-  /** Notes what is known at the first token, for whoever closes the log. */
-  noteFirstToken(firstTokenMs: number, tokensIn: number): void {
-    this.facts = `${firstTokenMs},${tokensIn}`;
+  /**
+   * Notes what is known at the first token, for whoever closes the log or continues it.
+   * @param origin what the token came from; null: not known
+   */
+  noteFirstToken(firstTokenMs: number, tokensIn: number, origin: string | null): void {
+    this.facts = `${firstTokenMs},${tokensIn}${origin === null ? '' : `,${origin}`}`;
   }
 
   /** Lets held events go out. */

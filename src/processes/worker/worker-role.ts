@@ -9,6 +9,7 @@ import { VllmAdapter } from '../../engines/vllm/vllm.adapter.js';
 import type { EngineAdapter, EngineAdapters } from '../../engines/engine-adapter.port.js';
 import {
   ClaimTask,
+  ContinueRun,
   Dispatcher,
   DispatchTelemetry,
   EvictSessions,
@@ -66,6 +67,8 @@ export function createWorkerRole(ground: Ground, endTask: EndTask, hub: EventHub
   const telemetry = new DispatchTelemetry(metrics, log);
   const measures = new RunMeasures(perf, running, metrics, clock);
   const evictSessions = new EvictSessions(redis.subscriber, ground.sessions, engines);
+  const { eventLog } = ground;
+  const continueRun = new ContinueRun(eventLog, config.worker.max_continuations);
   const dispatcher = new Dispatcher(
     queues,
     { commands: redis.commands, subscriber: redis.subscriber, blocking: () => redis.blocking() },
@@ -81,9 +84,10 @@ export function createWorkerRole(ground: Ground, endTask: EndTask, hub: EventHub
       engines,
       telemetry,
       clock,
-      eventLog: ground.eventLog,
+      eventLog,
       sessions: ground.sessions,
       onSessionRun: (sessionId) => evictSessions.ran(sessionId),
+      continueRun,
     },
     {
       processId,
