@@ -36,8 +36,9 @@ describe('an answer whose engine is lost in the middle', () => {
   });
 
   const runsOf = (prompt: string): ScriptedRun[] => engines.flatMap((engine) => engine.runsOf(prompt));
-  const anyRun = (prompt: string, place = 0): Promise<ScriptedRun> =>
-    waitUntil(`run ${place} of «${prompt}»`, () => runsOf(prompt)[place]);
+  /** @param before a run of the same prompt that is not meant */
+  const anyRun = (prompt: string, before?: ScriptedRun): Promise<ScriptedRun> =>
+    waitUntil(`a run of «${prompt}»`, () => runsOf(prompt).find((run) => run !== before));
   const textOf = (reader: SseClient): string => reader.tokens.map(({ data }) => data['t']).join('');
   const endOf = async (reader: SseClient): Promise<StreamEvent> => expectWholeStream(await reader.untilEnd());
 
@@ -106,7 +107,7 @@ describe('an answer whose engine is lost in the middle', () => {
   it('is generated again where it has a seed, and shown from where it was broken off, wherever pieces are cut', async () => {
     const { task, reader, run } = await answering({ seed: 7, sampling: { json_schema: {} } });
     run.cut();
-    const again = await anyRun(task.prompt, 1);
+    const again = await anyRun(task.prompt, run);
     expect(again.body).toEqual(run.body);
     const pieces = [' t0 t', '1', ' t2 t3', ' t4'];
     again.tokens(pieces.length, (index) => pieces[index] ?? '');
@@ -122,7 +123,7 @@ describe('an answer whose engine is lost in the middle', () => {
   ])('ends with WORKER_RESET where the same request %s', async (_, answer) => {
     const { task, reader, run } = await answering({ seed: 7 });
     run.cut();
-    const again = await anyRun(task.prompt, 1);
+    const again = await anyRun(task.prompt, run);
     answer(again);
     expect(await endOf(reader)).toMatchObject({ event: 'error', data: { code: 'WORKER_RESET', retriable: true } });
     expect(textOf(reader)).toBe(' t0 t1 t2');
@@ -207,5 +208,17 @@ describe('an answer whose engine is lost in the middle', () => {
     (await anyRun(longer)).tokens(1);
     expect(await endOf(reader)).toMatchObject({ event: 'error', data: { code: 'DECODE_TIMEOUT' } });
     expect(reader.tokens).toHaveLength(4);
+  });
+
+  it('never goes on at an engine of another version: it is kept out of the pool, which says why', async () => {
+    const [, second] = engines;
+    second.version = 'b2-scripted';
+    await untilSlots(4);
+    const { body } = await call(`${api.url}/v2/pools/default`);
+    const { replicas } = body as { replicas: { ready: boolean; last_error: string | null }[] };
+    expect(replicas).toMatchObject([{ ready: true, last_error: null }, { ready: false }]);
+    expect(replicas[1]?.last_error).toContain('b2-scripted');
+    second.version = 'b1-scripted';
+    await untilSlots(8);
   });
 });
