@@ -5,6 +5,7 @@ import { mockConfig } from './mock-config.js';
 import { rateLimitsConfig } from './rate-limits-config.js';
 import { registrationConfig } from './registration-config.js';
 import { sessionsConfig } from './session-config.js';
+import { workerConfig } from './worker-config.js';
 
 /** The configuration file (DESIGN §13): every key optional, unknown keys refused. Sizes in bytes, times in milliseconds unless named. */
 export const role = z.enum(['api', 'worker', 'pool-manager']);
@@ -101,21 +102,6 @@ const artifactsConfig = z
       .min(1)
       .optional()
       .describe('Directory of large contents, the same one for all processes. Default: <data_dir>/artifacts.'),
-  })
-  .prefault({});
-
-const workerConfig = z
-  .strictObject({
-    lock_ms: milliseconds(6_000, 1_000).describe('A worker silent for this long has lost its tasks to others.'),
-    shutdown_grace_ms: milliseconds(25_000, 0).describe('How long running tasks may finish at SIGTERM.'),
-    max_continuations: z
-      .int()
-      .min(0)
-      .max(1000)
-      .default(5)
-      .describe(
-        'How often a task that has begun to answer goes on elsewhere after a loss; 0: it ends with WORKER_RESET.',
-      ),
   })
   .prefault({});
 

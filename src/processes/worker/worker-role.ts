@@ -67,8 +67,6 @@ export function createWorkerRole(ground: Ground, endTask: EndTask, hub: EventHub
   const telemetry = new DispatchTelemetry(metrics, log);
   const measures = new RunMeasures(perf, running, metrics, clock);
   const evictSessions = new EvictSessions(redis.subscriber, ground.sessions, engines);
-  const { eventLog } = ground;
-  const continueRun = new ContinueRun(eventLog, config.worker.max_continuations);
   const dispatcher = new Dispatcher(
     queues,
     { commands: redis.commands, subscriber: redis.subscriber, blocking: () => redis.blocking() },
@@ -84,10 +82,10 @@ export function createWorkerRole(ground: Ground, endTask: EndTask, hub: EventHub
       engines,
       telemetry,
       clock,
-      eventLog,
+      eventLog: ground.eventLog,
       sessions: ground.sessions,
       onSessionRun: (sessionId) => evictSessions.ran(sessionId),
-      continueRun,
+      continueRun: new ContinueRun(ground.eventLog, config.worker.max_continuations),
     },
     {
       processId,
