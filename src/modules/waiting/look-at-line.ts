@@ -9,9 +9,9 @@ import type { LivePool, PoolRegistry } from '../pools/index.js';
 const lookScript = new LuaScript(new URL('./look-at-line.lua', import.meta.url));
 
 /** Places that are looked at every time: who starts soon wants to know how soon. */
-const nearPlaces = 128;
+const nearPlaces = 64;
 /** Of those behind them so many each time, in turn. */
-const farPlaces = 128;
+const farPlaces = 64;
 
 /** A task that waits, and that somebody reads. */
 export interface FollowedTask {

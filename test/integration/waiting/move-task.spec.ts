@@ -41,6 +41,8 @@ interface Task {
   /** Where it ever waited: a ticket of its may be left there. */
   readonly been: Set<PoolId>;
   isOpen: boolean;
+  /** It was canceled, and whoever did it died before it left the line. */
+  isClosed: boolean;
 }
 
 interface Run {
@@ -83,6 +85,7 @@ class Drive {
       poolId: null,
       been: new Set([poolId]),
       isOpen: false,
+      isClosed: false,
     };
     const { kind, droppedTaskId } = await this.line.enter(
       { taskId: task.taskId, poolId, priority, expectedTokens: task.tokens },
@@ -108,9 +111,11 @@ class Drive {
     task.isOpen = true;
   }
 
-  async cancel(task: Task | undefined): Promise<void> {
+  async cancel(task: Task | undefined, leaves: boolean): Promise<void> {
     if (task === undefined) return;
     await this.log.close(task.taskId, canceled);
+    task.isClosed = task.isOpen;
+    if (!leaves) return;
     await this.line.leave(task.poolId ?? 'a', task.taskId);
     task.poolId = null;
   }
@@ -127,7 +132,8 @@ class Drive {
       bounds: this.bounds(to),
       human: 'It was {moved}.',
     });
-    const expected = task.poolId !== from || !task.isOpen ? 'gone' : room > 0 ? 'moved' : 'full';
+    const waits = task.poolId === from && task.isOpen && !task.isClosed;
+    const expected = !waits ? 'gone' : room > 0 ? 'moved' : 'full';
     this.saw(outcome, expected);
     if (outcome !== 'moved') return;
     task.poolId = to;
@@ -142,7 +148,7 @@ class Drive {
       slots,
     } as unknown as LivePool; // Only what claiming looks at.
     const replicas = [{ id: 'r0', slots, deviceMask: null }];
-    const first = classes.flatMap((priority) => this.waiting(poolId, priority).filter(({ isOpen }) => isOpen))[0];
+    const first = this.first(poolId, named);
     const outcome = await this.claims.next(pool, replicas, named?.taskId ?? null);
     if (outcome.kind !== 'claimed') {
       this.saw(first === undefined || this.free(poolId) === 0, true);
@@ -188,6 +194,16 @@ class Drive {
     this.expected.push(expected);
   }
 
+  /** Who starts next; those that a claim comes across and who wait no more are gone afterwards. */
+  private first(poolId: PoolId, named: Task | undefined): Task | undefined {
+    if (named?.isClosed === true && named.poolId === poolId) named.poolId = null;
+    for (const task of classes.flatMap((priority) => this.waiting(poolId, priority))) {
+      if (task.isClosed) task.poolId = null;
+      else if (task.isOpen) return task;
+    }
+    return undefined;
+  }
+
   private free(poolId: PoolId): number {
     return slots - this.running.filter((run) => run.poolId === poolId).length;
   }
@@ -218,7 +234,7 @@ const someStep = fc.oneof(
   { weight: 5, arbitrary: fc.record({ kind: fc.constant('move' as const), which, poolId }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('claim' as const), which, poolId }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('end' as const), which }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('cancel' as const), which }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('cancel' as const), which, leaves: fc.boolean() }) },
 );
 type Step = typeof someStep extends fc.Arbitrary<infer Value> ? Value : never;
 
@@ -232,7 +248,7 @@ async function step(drive: Drive, one: Step): Promise<void> {
     case 'open':
       return drive.open(
         at(
-          waiting.filter(({ isOpen }) => !isOpen),
+          waiting.filter(({ isOpen, isClosed }) => !isOpen && !isClosed),
           one.which,
         ),
       );
@@ -245,7 +261,7 @@ async function step(drive: Drive, one: Step): Promise<void> {
     case 'end':
       return drive.end(at(drive.running, one.which));
     case 'cancel':
-      return drive.cancel(at(waiting, one.which));
+      return drive.cancel(at(waiting, one.which), one.leaves);
   }
 }
 

@@ -137,8 +137,21 @@ describe('looking after a line', () => {
     expect(await positions()).toEqual([0, 0, 1, 2]);
   });
 
+  it('says so when one ahead is dropped for a newcomer, and nothing more to the one who was', async () => {
+    const [oldest, next] = [await enter('batch', 'hub'), await enter('batch', 'hub')];
+    const one = keeper('one');
+    await one.turn();
+    const bounds = { capacity: 2, classCapacity: null, makesRoom: true, slots, ...keys };
+    const newcomer = { taskId: randomUUID(), poolId: 'p', priority: 'batch', expectedTokens: 5 } as const;
+    expect(await new Line(store.redis, clock).enter(newcomer, bounds)).toMatchObject({ droppedTaskId: oldest });
+    nowMs += pauseMs;
+    await one.turn();
+    expect((await framesOf(next)).map((frame) => frame['queue_position'])).toEqual([1, 0]);
+    expect(await framesOf(oldest)).toHaveLength(1);
+  });
+
   it('costs a bounded number of frames a turn, however many wait, and leaves nobody out', async () => {
-    const many = 1500;
+    const many = 750;
     const all: string[] = [];
     for (let n = 0; n < many; n++) all.push(await enter(n % 2 === 0 ? 'interactive' : 'batch', 'hub'));
     const one = keeper('one');
@@ -147,9 +160,9 @@ describe('looking after a line', () => {
       return logs.filter((length) => length > 1).length;
     };
     const look = await one.turn();
-    expect(look?.tasks).toHaveLength(512);
-    expect(await told()).toBe(512);
-    for (let turn = 0; turn < 5; turn++) await one.turn();
+    expect(look?.tasks).toHaveLength(256);
+    expect(await told()).toBe(256);
+    for (let turn = 0; turn < 4; turn++) await one.turn();
     expect(await told()).toBe(many);
   });
 });
