@@ -3,7 +3,7 @@ import type { Clock } from '../../platform/clock/clock.js';
 import { LuaScript } from '../../platform/redis/lua-script.js';
 import { closedChannel, eventLogKey, hubChannelPrefix, runRecordKey } from './event-keys.js';
 import type { FrameTemplate, TerminalFrame } from './frames.js';
-import { chunkOfEntry, LogChunk } from './log-chunk.js';
+import { chunkOfEntry, joinedChunks, LogChunk } from './log-chunk.js';
 
 const tellScript = new LuaScript(new URL('./tell-waiting.lua', import.meta.url));
 const openScript = new LuaScript(new URL('./open-log.lua', import.meta.url));
@@ -11,6 +11,7 @@ const keepScript = new LuaScript(new URL('./keep-log.lua', import.meta.url));
 const closeScript = new LuaScript(new URL('./close-log.lua', import.meta.url));
 const followScript = new LuaScript(new URL('./follow-log.lua', import.meta.url));
 const markStoppedScript = new LuaScript(new URL('./mark-stopped.lua', import.meta.url));
+const readScript = new LuaScript(new URL('./read-log.lua', import.meta.url));
 const unfollowScript = new LuaScript(new URL('./unfollow-log.lua', import.meta.url));
 
 /** Ids have ten digits at the most; a task of this many events does not exist. */
@@ -160,10 +161,11 @@ export class EventLog {
     return { fence, chunks: entries.map((entry) => chunkOfEntry(taskId, entry)) };
   }
 
-  /** Everything a log holds. Empty when there is none. */
+  /** Everything a log holds, in few long chunks; the terminal event is one of its own. Empty when there is no log. */
   async readAll(taskId: string): Promise<LogChunk[]> {
-    const entries = await this.redis.xrangeBuffer(eventLogKey(taskId), '-', '+');
-    return entries.map((entry) => chunkOfEntry(taskId, entry));
+    const reply = await readScript.runBuffer(this.redis, [eventLogKey(taskId)], []);
+    if (!Array.isArray(reply)) throw new Error('unexpected reply of read-log.lua');
+    return joinedChunks(taskId, reply as Buffer[]);
   }
 
   /** How many tokens a log holds; 0 without one. */

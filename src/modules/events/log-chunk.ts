@@ -91,6 +91,17 @@ export function chunkOfEntry(taskId: string, entry: unknown): LogChunk {
   return new LogChunk(taskId, { first, last, isFinal: fields.has('x') }, plain, fields.get('v') ?? plain);
 }
 
+/** The chunks of a log as read-log.lua gives them. Throws when the reply isn't its. */
+export function joinedChunks(taskId: string, reply: readonly Buffer[]): LogChunk[] {
+  const fields = 5;
+  if (reply.length % fields !== 0) throw new Error('unexpected reply of read-log.lua');
+  return Array.from({ length: reply.length / fields }, (_, n) => {
+    const [first, last, final, plain = Buffer.alloc(0), verbose] = reply.slice(n * fields, (n + 1) * fields);
+    const span = { first: Number(String(first)), last: Number(String(last)), isFinal: String(final) === '1' };
+    return new LogChunk(taskId, span, plain, verbose === undefined || verbose.length === 0 ? plain : verbose);
+  });
+}
+
 /** The frames of a chunk from event `from` on, without copying. */
 export function framesFrom(chunk: LogChunk, from: number, verbose: boolean): Buffer {
   const bytes = verbose ? chunk.verbose : chunk.plain;
