@@ -56,4 +56,17 @@ const acceptOnly = {
   readFrame() {},
 };
 
-export const dialects = { engine, orchestratord, 'accept-only': acceptOnly };
+/** What would become of a task: admission's decision and nothing else. */
+const dryRun = {
+  request: ({ prompt, tokens }) =>
+    post('/v2/tasks?dry_run=true', 'application/json', {
+      workload: 'completion',
+      model_ref: 'default',
+      prompt,
+      max_tokens: tokens,
+    }),
+  readFrame() {},
+  endsWithAnswer: true,
+};
+
+export const dialects = { 'dry-run': dryRun, engine, orchestratord, 'accept-only': acceptOnly };

@@ -72,7 +72,8 @@ export class OneRequest {
 
   onDone(failure) {
     if (failure !== null) this.#tally.countFailure(failure);
-    else if (this.#status === 200 && !this.#isEnded) this.#tally.countFailure('stream closed without a terminal event');
+    else if (this.#status === 200 && !this.#isEnded && this.#dialect.endsWithAnswer !== true)
+      this.#tally.countFailure('stream closed without a terminal event');
     else if (this.#status >= 300) this.#tally.countRefusal(`${this.#status} ${this.#held}`);
     if (this.#wasMeasuring && this.#tally.isMeasuring && this.#status < 300) {
       this.#tally.windowRequests += 1;
