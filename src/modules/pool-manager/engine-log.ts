@@ -4,6 +4,8 @@ import { dirname } from 'node:path';
 const KEPT = 3;
 const LARGEST_BYTES = 67_108_864;
 const TAIL_BYTES = 8192;
+/** A crash of llama.cpp ends in a long backtrace: what it was stands before that. */
+const ENDING_BYTES = 65_536;
 
 /** One engine's log file: a new one at every start, the last three kept, each bounded. */
 export class EngineLog {
@@ -33,13 +35,18 @@ export class EngineLog {
 
   /** The last lines, for an error message; empty when there are none. */
   async tail(lines = 8): Promise<string> {
+    return (await this.ending(TAIL_BYTES)).trimEnd().split('\n').slice(-lines).join('\n');
+  }
+
+  /** The end of the log; empty without one. */
+  async ending(bytes = ENDING_BYTES): Promise<string> {
     const file = await open(this.path, 'r').catch(() => null);
     if (file === null) return '';
     try {
       const { size } = await file.stat();
-      const length = Math.min(size, TAIL_BYTES);
+      const length = Math.min(size, bytes);
       const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, size - length);
-      return buffer.toString('utf8', 0, bytesRead).trimEnd().split('\n').slice(-lines).join('\n');
+      return buffer.toString('utf8', 0, bytesRead);
     } finally {
       await file.close();
     }

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { EngineEndpoint } from '../../engines/engine-adapter.port.js';
 import type { EngineLook, LookAtEngine } from '../../engines/engine-probe.js';
 import { selfTest } from '../../engines/self-test.js';
+import { causeInLog } from './engine-cause.js';
 import type { EngineLog } from './engine-log.js';
 import { exitText, type EngineProcess } from './engine-process.js';
 import type { Decoder, PackagePool, Patience } from './pool-settings.js';
@@ -107,7 +108,9 @@ export class EngineWatch {
 
   private async exitError(what: string): Promise<EngineLostError> {
     const exit = await this.engine.exited;
-    return new EngineLostError(`The engine ${what}: ${exitText(exit)}${await this.logTail()}`);
+    const cause = causeInLog(await this.tools.log.ending());
+    const why = cause === null ? exitText(exit) : `${exitText(exit)}; ${cause}`;
+    return new EngineLostError(`The engine ${what}: ${why}${await this.logTail()}`);
   }
 
   private async logTail(): Promise<string> {
