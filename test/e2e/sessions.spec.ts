@@ -129,8 +129,8 @@ describe('sessions', () => {
         spent += used;
         await waitUntil(`${spent} to be spent`, async () => (await left()) === budget - spent);
       };
-      const begun = async () => {
-        const task = turnOf(session);
+      const begun = async (change = {}) => {
+        const task = turnOf(session, change);
         const reader = await SseClient.post(url, task);
         const remaining = Number(reader.response.headers['x-budget-tokens-remaining']);
         expect(remaining).toBe(budget - spent - reservedPerTask);
@@ -150,7 +150,8 @@ describe('sessions', () => {
       await cancel(urls[1], String(canceled.reader.events[0]?.data['task_id']));
       await settled(promptTokens + 2);
 
-      const broken = await begun();
+      // Bound to a grammar, an answer that was broken off can't go on.
+      const broken = await begun({ sampling: { grammar: 'root ::= "x"*' } });
       broken.run.tokens(5);
       await broken.reader.untilTokens(5);
       broken.run.breakInside(500, 'out of memory');
