@@ -21,15 +21,19 @@ export interface RunningEngineHost {
   stop(): Promise<number | null>;
 }
 
-/** Starts an engine host with the demo model on a free port; `ctx` counts tokens over all slots. */
+/**
+ * Starts an engine host with the demo model on a free port; `ctx` counts tokens over all slots, `change` makes another model of its file.
+ */
 export async function startEngineHost({
   slots = 1,
   ctx = 4096,
   args = [] as readonly string[],
+  change = (gguf: Buffer): Buffer => gguf,
 } = {}): Promise<RunningEngineHost> {
   const dir = await mkdtemp(join(tmpdir(), 'orchd-engine-host-'));
   const modelPath = join(dir, 'demo.gguf');
   await writeDemoModel(modelPath);
+  await writeFile(modelPath, change(await readFile(modelPath)));
   const flags = ['--model', modelPath, '--parallel', `${slots}`, '--ctx-size', `${ctx}`, '--alias', 'demo', ...args];
   const child = await spawnEngineHost(flags);
   const exited = once(child, 'exit').then(async ([code]: (number | null)[]) => {
