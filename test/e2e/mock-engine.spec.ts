@@ -52,7 +52,9 @@ describe('a server without an engine', () => {
   });
 
   it('fails as its pool is told to, or is asked again', async () => {
-    expect((await run({ model_ref: 'broken' })).last).toMatchObject({
+    // A conversation that was broken off is not handed over to another engine.
+    const talk = { prompt: undefined, messages: [{ role: 'user', content: 'Why is the sky blue?' }] };
+    expect((await run({ model_ref: 'broken', ...talk })).last).toMatchObject({
       event: 'error',
       data: { code: 'WORKER_RESET', engine: 'mock' },
     });
