@@ -108,7 +108,11 @@ describe('engines that register', () => {
     run.tokens(2);
     await reader.untilTokens(2);
     expect((await register({ url: engines[1].url })).status).toBe(200);
-    await Promise.all([untilReady('a', api), untilReady('a', other)]);
+    // Each hears of it a moment later, and until then shows it ready at its old address.
+    await waitUntil('both to show it ready at its new address', async () => {
+      const seen = await Promise.all([replicas(api), replicas(other)]);
+      return seen.every(([first]) => first?.url === engines[1].url && first.ready);
+    });
     expect(await replicas(other)).toMatchObject([{ id: 'a', url: engines[1].url }]);
     const task = aTask();
     await submit(other.url, task);
