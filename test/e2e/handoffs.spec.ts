@@ -89,6 +89,7 @@ describe('handoff files', () => {
     await untilReady('later', engines[1].url);
     await put('default-boot.json', handoff('boot', engines[1].url));
     await untilReady('boot', engines[1].url);
+    await waitUntil('a line that tells of it', () => lines('handoff changed').length > 0);
     expect(lines('handoff changed')).toHaveLength(1);
     await rm(join(folder, 'default-later.json'));
     await untilGone('later');

@@ -25,6 +25,7 @@ export class EngineAgent {
   });
   private readonly idle = new Map<string, LeanConnection[]>();
   private readonly open = new Set<LeanConnection>();
+  private isDestroyed = false;
 
   /** Asks; the handler hears the answer, or its failure. Must not be called after `destroy`. */
   dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
@@ -35,15 +36,21 @@ export class EngineAgent {
     }
     const exchange = LeanExchange.begin(new URL(origin), options, handler);
     if (exchange === null) return;
-    // The youngest: the least likely one to be closed by the other side just now.
-    const connection = this.idle.get(origin)?.pop() ?? this.connect(origin);
-    connection.carry(exchange);
+    (this.takeIdle(origin) ?? this.connect(origin)).carry(exchange);
   }
 
   /** Cuts every connection; what is under way fails. */
   async destroy(): Promise<void> {
+    this.isDestroyed = true;
     for (const connection of this.open) connection.destroy();
     await this.secure.destroy();
+  }
+
+  /** The youngest: the least likely one to be closed by the other side just now. */
+  private takeIdle(origin: string): LeanConnection | undefined {
+    const idle = this.idle.get(origin);
+    for (let one = idle?.pop(); one !== undefined; one = idle?.pop()) if (one.isOpen) return one;
+    return undefined;
   }
 
   private connect(origin: string): LeanConnection {
@@ -53,6 +60,10 @@ export class EngineAgent {
         if (others === undefined) this.idle.set(origin, [connection]);
         else others.push(connection);
         return hintMs === null ? keepAliveMs : Math.min(hintMs - keepAliveMarginMs, longestKeepAliveMs);
+      },
+      onStale: (exchange) => {
+        if (this.isDestroyed) exchange.fail(Object.assign(new Error('we are stopping'), { code: 'UND_ERR_DESTROYED' }));
+        else this.connect(origin).carry(exchange);
       },
       onGone: () => {
         this.open.delete(connection);

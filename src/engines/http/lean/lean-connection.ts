@@ -7,6 +7,8 @@ const readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
 export interface ConnectionWatcher {
   /** It may carry another request. @param hintMs how long the server keeps it, where it says. @returns how long to keep it */
   onIdle(hintMs: number | null): number;
+  /** The server had closed it, or was about to, when it was used again; nothing of an answer has come. Whoever hears it asks anew. */
+  onStale(exchange: LeanExchange): void;
   /** It is closed. */
   onGone(): void;
 }
@@ -16,6 +18,8 @@ export class LeanConnection {
   private readonly socket: Socket;
   private exchange: LeanExchange | null = null;
   private isConnected = false;
+  private isReused = false;
+  private hasEnded = false;
   /** Was read, and not taken by an exchange that paused in the middle of it. */
   private rest: Buffer | null = null;
   private readonly connectTimer: NodeJS.Timeout;
@@ -34,6 +38,11 @@ export class LeanConnection {
     this.connectTimer = setTimeout(this.onConnectTimeout, connectMs);
     this.socket.on('connect', this.onConnect).on('timeout', this.onTimeout);
     this.socket.on('error', this.onError).on('end', this.onEnd).on('close', this.onClose);
+  }
+
+  /** Whether it may carry a request, as far as one can know. */
+  get isOpen(): boolean {
+    return !this.hasEnded && !this.socket.destroyed;
   }
 
   /** Sends a request. Call on a new or an idle connection. */
@@ -102,6 +111,8 @@ export class LeanConnection {
   }
 
   private readonly onEnd = (): void => {
+    this.hasEnded = true;
+    if (this.passOn()) return;
     const { exchange } = this;
     if (exchange === null) return;
     exchange.readEnd();
@@ -110,14 +121,29 @@ export class LeanConnection {
   };
 
   private readonly onError = (error: Error): void => {
-    this.exchange?.fail(error);
+    if (!this.passOn()) this.exchange?.fail(error);
   };
 
   private readonly onClose = (): void => {
     clearTimeout(this.connectTimer);
     this.watcher.onGone();
+    if (this.passOn()) return;
     this.exchange?.fail(Object.assign(new Error('the connection was closed'), { code: 'UND_ERR_SOCKET' }));
   };
+
+  /**
+   * A server may close a connection just when it is used again: llama-server does so after each stream, and has promised to keep it. Such a
+   * request is sent again on a new connection (RFC 9112 §9.3.1): an engine keeps nothing of a request whose connection has gone.
+   * @returns whether it was passed on
+   */
+  private passOn(): boolean {
+    const { exchange } = this;
+    if (exchange === null || !this.isReused || exchange.isAnswered) return false;
+    this.exchange = null;
+    this.socket.destroy();
+    this.watcher.onStale(exchange);
+    return true;
+  }
 
   private readonly onTimeout = (): void => {
     const { exchange } = this;
@@ -143,6 +169,7 @@ export class LeanConnection {
   private settle(exchange: LeanExchange): void {
     if (this.exchange === null) return;
     this.exchange = null;
+    this.isReused = true;
     const reuse = exchange.finish();
     const keepMs = reuse === null || this.socket.destroyed ? 0 : this.watcher.onIdle(reuse.keepAliveHintMs);
     if (keepMs <= 0) {

@@ -17,6 +17,8 @@ export class LeanExchange implements Dispatcher.DispatchController {
   readonly headMs: number;
   readonly bodyMs: number;
   hasHead = false;
+  /** Whether a byte of an answer has come. */
+  isAnswered = false;
   private line: ExchangeLine | null = null;
   private isOver = false;
   private keepAliveHintMs: number | null = null;
@@ -77,6 +79,7 @@ export class LeanExchange implements Dispatcher.DispatchController {
 
   /** @returns how many bytes were taken; the rest is for when it goes on */
   read(bytes: Buffer): number {
+    this.isAnswered = true;
     try {
       return this.reader.push(bytes);
     } catch (error) {

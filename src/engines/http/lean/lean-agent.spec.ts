@@ -1,0 +1,92 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import type { Dispatcher } from 'undici';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { EngineAgent } from './lean-agent.js';
+
+const answer = 'HTTP/1.1 200 OK\r\nkeep-alive: timeout=5\r\ncontent-length: 2\r\n\r\nok';
+
+describe('EngineAgent', () => {
+  let agent: EngineAgent;
+  let server: Server;
+  let origin: string;
+  /** What the server does with the nth request of a connection, counted from 1. */
+  let onRequest: (socket: Socket, nth: number) => void;
+  let connections: number;
+
+  beforeEach(async () => {
+    agent = new EngineAgent();
+    connections = 0;
+    server = createServer((socket) => {
+      connections += 1;
+      let requests = 0;
+      socket.on('data', () => onRequest(socket, (requests += 1)));
+      // Cut connections are the point of these tests.
+      socket.on('error', () => undefined);
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+
+  afterEach(async () => {
+    await agent.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  function ask(): Promise<string> {
+    return new Promise((resolve, reject) => {
+      let body = '';
+      const handler: Dispatcher.DispatchHandler = {
+        onRequestStart: () => undefined,
+        onResponseStart: () => undefined,
+        onResponseData: (_, bytes) => (body += bytes.toString()),
+        onResponseEnd: () => resolve(body),
+        onResponseError: (_, error) => reject(error),
+      };
+      agent.dispatch({ origin, path: '/', method: 'POST', body: '{}' }, handler);
+    });
+  }
+
+  it('uses a connection again', async () => {
+    onRequest = (socket) => socket.write(answer);
+    for (let n = 0; n < 3; n++) expect(await ask()).toBe('ok');
+    expect(connections).toBe(1);
+  });
+
+  it.each([
+    ['ends', (socket: Socket) => socket.end()],
+    ['resets', (socket: Socket) => socket.resetAndDestroy()],
+  ])('asks anew where the server %s a kept connection when it is used again', async (_, close) => {
+    onRequest = (socket, nth) => (nth === 1 ? socket.write(answer) : close(socket));
+    for (let n = 0; n < 3; n++) expect(await ask()).toBe('ok');
+    expect(connections).toBe(3);
+  });
+
+  it('does not use a connection that the server has closed since', async () => {
+    onRequest = (socket) => socket.end(answer);
+    for (let n = 0; n < 3; n++) expect(await ask()).toBe('ok');
+    expect(connections).toBe(3);
+  });
+
+  it('does not ask twice on a new connection, nor when an answer has begun', async () => {
+    onRequest = (socket) => socket.end();
+    await expect(ask()).rejects.toMatchObject({ code: 'UND_ERR_SOCKET' });
+    expect(connections).toBe(1);
+    onRequest = (socket, nth) => (nth === 1 ? socket.write(answer) : socket.end(answer.slice(0, 12)));
+    expect(await ask()).toBe('ok');
+    await expect(ask()).rejects.toMatchObject({ code: 'UND_ERR_SOCKET' });
+    expect(connections).toBe(2);
+  });
+
+  it('asks no more once it is destroyed', async () => {
+    let heard = (): void => undefined;
+    const second = new Promise<void>((resolve) => (heard = resolve));
+    onRequest = (socket, nth) => (nth === 1 ? socket.write(answer) : heard());
+    expect(await ask()).toBe('ok');
+    const waiting = ask().catch((error: unknown) => error);
+    await second;
+    await agent.destroy();
+    expect(await waiting).toMatchObject({ code: 'UND_ERR_DESTROYED' });
+    expect(connections).toBe(1);
+  });
+});
