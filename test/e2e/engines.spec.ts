@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { aTask, call, Deployment, submit } from '../support/deployment.js';
 import { expectDocumented } from '../support/openapi.js';
 import type { RunningOrchestrator } from '../support/orchestrator.js';
-import { ScriptedEngine } from '../support/scripted-engine.js';
+import { ScriptedEngine, type ScriptedRun } from '../support/scripted-engine.js';
 import { expectWholeStream, SseClient, type StreamEvent } from '../support/sse-client.js';
 import { waitUntil } from '../support/wait-until.js';
 
@@ -67,19 +67,22 @@ describe('engines that misbehave', () => {
   });
 
   it.each([
-    ['answer 500', (run: Awaited<ReturnType<typeof running>>['run']) => run.refuse(500, 'out of memory')],
-    ['hang up', (run: Awaited<ReturnType<typeof running>>['run']) => run.cut()],
+    ['answer 500', (run: ScriptedRun) => run.refuse(500, 'out of memory')],
+    ['hang up', (run: ScriptedRun) => run.cut()],
   ])('that %s before the first token leave the task to another replica', async (_, fail) => {
     const { task, reader, run } = await running();
+    const [a, b] = engines;
+    const [first, second] = a.runsOf(task.prompt).length > 0 ? [a, b] : [b, a];
+    // Asked once more where it hung up on a kept connection: that may have been closed for its age.
+    first.onRun = fail;
     fail(run);
-    const second = await waitUntil('the other replica to have it', () =>
-      runsOf(task.prompt).find((other) => other !== run),
-    );
-    second.tokens(2);
-    second.end();
+    const next = await waitUntil('the other replica to have it', () => second.runsOf(task.prompt)[0]);
+    next.tokens(2);
+    next.end();
     expect((await endOf(reader)).event).toBe('end');
     expect(reader.tokens).toHaveLength(2);
-    expect(engines.map((engine) => engine.runsOf(task.prompt).length)).toEqual([1, 1]);
+    expect(second.runsOf(task.prompt)).toHaveLength(1);
+    expect(first.runsOf(task.prompt).length).toBeLessThanOrEqual(2);
   });
 
   it('one and all end the task with REPLICA_EXHAUSTED, retriable', async () => {
