@@ -8,7 +8,7 @@ const limitMs = 6 * 60_000;
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 const options = {
-  main: { type: 'string', default: here('../dist/processes/home/main.js') },
+  main: { type: 'string', default: here('../dist/bundled/orchestratord.js') },
   split: { type: 'boolean', default: false },
   'anchors-only': { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
@@ -16,7 +16,7 @@ const options = {
 
 const usage = `npm run bench [-- scenario … [--main path] [--split] [--anchors-only]]
   scenarios: ${scenarios.map(({ name }) => name).join(' ')} (all when none is named)
-  --main          the built server to measure, default dist/processes/home/main.js
+  --main          the built server to measure, default dist/bundled/orchestratord.js
   --split         api and worker as two processes
   --anchors-only  engine, bare proxy and raw BullMQ, without orchestratord`;
 

@@ -42,7 +42,7 @@ function spawnServer(options, port, extra) {
   const log = fs.openSync(path.join(directory, 'server.log'), 'a');
   // A clean environment: what the operator has set for his own server must not steer the measured one.
   const clean = { PATH: env.PATH, HOME: env.HOME, NODE_ENV: 'production', ORCHD_CONFIG: configPath };
-  const child = spawn(process.execPath, ['--enable-source-maps', main], {
+  const child = spawn(process.execPath, [main], {
     env: { ...clean, BIND_ADDR: `127.0.0.1:${port}`, ...options.env, ...extra },
     stdio: ['ignore', log, log],
   });

@@ -1,4 +1,4 @@
-// Compiles src/ to dist/ and copies what the compiler leaves behind (Lua scripts and other files that are read at run time).
+// Compiles src/ to dist/, copies what the compiler leaves behind (Lua scripts and other files that are read at run time), and bundles what starts.
 
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readdirSync } from 'node:fs';
@@ -15,6 +15,7 @@ const { status } = spawnSync(process.execPath, [compiler, '-p', 'tsconfig.build.
 });
 if (status !== 0) process.exit(status ?? 1);
 copyAssets(join(root, 'src'), join(root, 'dist'));
+await import('./bundle.mjs');
 
 function copyAssets(from, to) {
   for (const entry of readdirSync(from, { withFileTypes: true, recursive: true })) {

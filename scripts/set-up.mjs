@@ -82,11 +82,13 @@ async function generateDatabaseClient() {
 }
 
 async function build() {
-  const settings = ['tsconfig.json', 'tsconfig.build.json', 'scripts/build.mjs'].map((name) => join(root, name));
+  const settings = ['tsconfig.json', 'tsconfig.build.json', 'scripts/build.mjs', 'scripts/bundle.mjs'].map((name) =>
+    join(root, name),
+  );
   const sources = [...settings, ...filesUnder(join(root, 'src'))];
   const stamp = digest([...sources.map(traceOf), readFileSync(INSTALL_STAMP, 'utf8')]);
   const stampFile = join(workDir, 'built');
-  if (isStamped(stampFile, stamp) && existsSync(join(root, 'dist', 'processes'))) return;
+  if (isStamped(stampFile, stamp) && existsSync(join(root, 'dist', 'bundled'))) return;
   const command = [process.execPath, join(root, 'scripts', 'build.mjs')];
   await runStep({ title: 'Building', command, cwd: root, logFile: join(workDir, 'build.log') });
   writeStamp(stampFile, stamp);

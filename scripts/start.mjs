@@ -16,8 +16,7 @@ try {
   process.exit(process.exitCode ?? 1);
 }
 endWithNpm();
-process.setSourceMapsEnabled(true);
-await import('../dist/processes/home/main.js');
+await import('../dist/bundled/orchestratord.js');
 
 /** npm passes signals on, but one that is killed outright would leave the server running in the background. */
 function endWithNpm() {

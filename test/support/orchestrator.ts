@@ -6,7 +6,7 @@ import { env } from 'node:process';
 import { waitUntil } from './wait-until.js';
 
 const root = join(import.meta.dirname, '../..');
-const main = join(root, 'dist/processes/home/main.js');
+const main = join(root, 'dist/bundled/orchestratord.js');
 const bootMs = 90_000;
 
 export type Role = 'api' | 'worker' | 'pool-manager';
@@ -47,7 +47,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
   const { roles, config, directory, stores } = options;
   const file = join(directory, `orchestratord-${roles.join('-')}-${Date.now()}.yaml`);
   await writeFile(file, JSON.stringify({ storage: { data_dir: join(directory, 'data') }, ...config, roles })); // JSON is YAML.
-  const child = spawn(process.execPath, ['--enable-source-maps', main], {
+  const child = spawn(process.execPath, [main], {
     cwd: directory,
     // Nothing that the person who runs the tests has set for a server of theirs.
     env: {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { PreparedEngine, PresentModel } from '../provisioning/index.js';
 import { engineCommand, type EngineRun } from './engine-command.js';
 
-const host = { node: '/usr/bin/node', script: '/app/dist/processes/engine-host/main.js' };
+const host = { node: '/usr/bin/node', script: '/app/dist/bundled/engine-host.js' };
 const model: PresentModel = {
   path: '/models/x.gguf',
   name: 'x.gguf',
@@ -24,7 +24,7 @@ describe('engineCommand', () => {
     const command = engineCommand(run, host, { PATH: '/bin', HF_TOKEN: 'x' });
     expect(command).toMatchObject({ program: host.node, endsWithInput: true, ctx: 4096, deviceMask: '1,0' });
     expect(command.args.join(' ')).toBe(
-      '/app/dist/processes/engine-host/main.js --model /models/x.gguf --alias x --host 127.0.0.1 --port 4711 --ctx-size 16384 --parallel 4 --n-gpu-layers 999 --library /data/engines/n --gpu cuda --exit-with-parent',
+      '/app/dist/bundled/engine-host.js --model /models/x.gguf --alias x --host 127.0.0.1 --port 4711 --ctx-size 16384 --parallel 4 --n-gpu-layers 999 --library /data/engines/n --gpu cuda --exit-with-parent',
     );
     expect(command.environment).toEqual({
       PATH: '/bin',

@@ -5,7 +5,7 @@ import { childEnvironment, type Environment, type PreparedEngine, type PresentMo
 export interface EngineHostProgram {
   /** The Node to run it with. */
   readonly node: string;
-  /** Path of the built engine host, `dist/processes/engine-host/main.js`. */
+  /** Path of the built engine host, `dist/bundled/engine-host.js`. */
   readonly script: string;
 }
 

@@ -1,3 +1,5 @@
+import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
 import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { FastifyAdapter } from '@bull-board/fastify';
@@ -6,6 +8,8 @@ import { sendError } from '../http/error-envelope.js';
 import { toAppError } from '../http/to-app-error.js';
 
 const path = '/queues';
+/** Beside the pages that it serves; Bull Board itself would look for them with a `require` that bundled code lacks. */
+const boardFile = createRequire(import.meta.url).resolve('@bull-board/ui/package.json');
 
 /** A BullMQ queue, as far as the board needs to be told apart from others. The rest is between BullMQ and Bull Board. */
 export type BoardQueue = ConstructorParameters<typeof BullMQAdapter>[0];
@@ -29,7 +33,10 @@ export function mountQueueBoard(fastify: FastifyInstance, getQueues: () => reado
   const board = createBullBoard({
     queues: [],
     serverAdapter,
-    options: { uiConfig: { boardTitle: 'orchestratord queues', hideRedisDetails: false } },
+    options: {
+      uiBasePath: dirname(boardFile),
+      uiConfig: { boardTitle: 'orchestratord queues', hideRedisDetails: false },
+    },
   });
   const known = new Map<BoardQueue, BullMQAdapter>();
   void fastify.register(

@@ -19,7 +19,7 @@ import { processEnvironment } from '../../platform/config/process-environment.js
 import type { Log } from '../../platform/observability/logger.js';
 
 const hubEndpoint = 'https://huggingface.co';
-const engineHostScript = fileURLToPath(new URL('../engine-host/main.js', import.meta.url));
+const engineHostScript = fileURLToPath(new URL('../../bundled/engine-host.js', import.meta.url));
 
 /** The pool-manager role of a process: runs the engines of package pools, and watches for handoffs to the others. It knows neither stores nor clients. */
 export interface PoolManagerRole {

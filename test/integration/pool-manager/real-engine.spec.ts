@@ -5,7 +5,6 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { LlamacppAdapter } from '../../../src/engines/llamacpp/llamacpp.adapter.js';
 import type { EngineUsage } from '../../../src/engines/engine-adapter.port.js';
 import type { PoolManager, ReplicaAnnouncement } from '../../../src/modules/pool-manager/index.js';
-import { bundle } from './bundle.js';
 import { Fixture, isRunning } from './fixture.js';
 
 /** Shared by all test runs: the engine is installed once. */
@@ -17,19 +16,17 @@ describe('a real llama.cpp from npm with the demo model', () => {
   const adapter = new LlamacppAdapter(agent);
   let fixture: Fixture;
   let manager: PoolManager;
-  let host: Awaited<ReturnType<typeof bundle>>;
 
   beforeAll(async () => {
     fixture = await Fixture.make();
-    host = await bundle(new URL('../../../src/processes/engine-host/main.ts', import.meta.url));
-    const engineHost = { node: process.execPath, script: host.script };
+    const script = join(import.meta.dirname, '../../../dist/bundled/engine-host.js');
+    const engineHost = { node: process.execPath, script };
     manager = fixture.manager({ ...fixture.settings, mayInstall: true, enginesDir: ENGINES, engineHost }, adapter);
   });
 
   afterAll(async () => {
     await manager.stop();
     await agent.destroy();
-    await host.remove();
     await fixture.remove();
   });
 
