@@ -13,7 +13,9 @@ export type EngineLook =
       readonly modelName: string | null;
     }
   | { readonly kind: 'loading'; readonly detail: string }
-  | { readonly kind: 'dead'; readonly detail: string };
+  | { readonly kind: 'dead'; readonly detail: string }
+  /** No answer in time: it may hang, or be slow this once. */
+  | { readonly kind: 'silent'; readonly detail: string };
 
 /** Gets one of an engine's documents, whatever the status. Rejects when there is no answer in time. */
 export type Get = (url: string) => Promise<{ readonly status: number; readonly body: unknown }>;

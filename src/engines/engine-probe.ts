@@ -26,7 +26,8 @@ export async function lookAtEngine(
     });
     return look.kind === 'ready' ? look : { ...look, detail: redacted(look.detail, apiKey) };
   } catch (error) {
-    return { kind: 'dead', detail: redacted(`${engine} at ${url} does not answer: ${reasonOf(error)}`, apiKey) };
+    const kind = isTimeout(error) ? 'silent' : 'dead';
+    return { kind, detail: redacted(`${engine} at ${url} does not answer: ${reasonOf(error)}`, apiKey) };
   }
 }
 
@@ -49,9 +50,13 @@ async function getJson(
   }
 }
 
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && error.name === 'TimeoutError';
+}
+
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown reason';
-  if (error.name === 'TimeoutError') return 'no answer in time';
+  if (isTimeout(error)) return 'no answer in time';
   const code = 'code' in error && typeof error.code === 'string' ? error.code : null;
   return code ?? error.message;
 }

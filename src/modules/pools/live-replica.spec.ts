@@ -53,6 +53,17 @@ describe('state of a replica', () => {
     expect(afterProbe(known(), dead, gone).state).toBe('offline');
   });
 
+  it('outlives one probe without an answer in time, not two in a row', () => {
+    const silent: EngineLook = { kind: 'silent', detail: 'no answer in time' };
+    const up = afterProbe(known(), ready(), undefined);
+    const once = afterProbe(known(), silent, up);
+    expect(once).toMatchObject({ state: 'ready', ready: true, slots: 4 });
+    expect(afterProbe(known(), silent, once)).toMatchObject({ state: 'offline', ready: false });
+    const again = afterProbe(known(), ready(), once);
+    expect(afterProbe(known(), silent, again)).toMatchObject({ ready: true });
+    expect(afterProbe(known(), silent, unprobed(known()))).toMatchObject({ state: 'failed', ready: false });
+  });
+
   it('is starting, and live, while the model loads', () => {
     expect(afterProbe(known(), loading, unprobed(known()))).toMatchObject({
       state: 'starting',

@@ -38,6 +38,8 @@ export interface LiveReplica {
   readonly circuit: CircuitPhase;
   /** It answers and is what the pool wants, and no worker has seen it decode. */
   readonly awaitsSelfTest: boolean;
+  /** Its last probe had no answer in time, the one before had. */
+  readonly missedOne: boolean;
 }
 
 /** A replica before its first probe. */
@@ -55,6 +57,7 @@ export function unprobed(known: KnownReplica): LiveReplica {
     lastError: known.managed?.lastError ?? null,
     circuit: 'closed',
     awaitsSelfTest: false,
+    missedOne: false,
   };
 }
 
@@ -70,11 +73,15 @@ export function underCircuit(replica: LiveReplica, circuit: OpenCircuit | null, 
   return { ...replica, circuit: phase, ready: false, state: 'failed', lastError };
 }
 
-/** A replica after a probe. Pure. */
+/**
+ * A replica after a probe. Pure. One answer that doesn't come in time changes nothing: machines stall, and a pool that is taken away for that
+ * refuses every task. A refused connection, or a second silence, does.
+ */
 export function afterProbe(known: KnownReplica, look: EngineLook, before: LiveReplica | undefined): LiveReplica {
-  return look.kind === 'ready'
-    ? answering(known, look, before?.slots ?? 0)
-    : away(known, look, before ?? unprobed(known));
+  if (look.kind === 'ready') return answering(known, look, before?.slots ?? 0);
+  if (look.kind === 'silent' && before?.ready === true && !before.missedOne)
+    return { ...before, known, missedOne: true };
+  return away(known, look, before ?? unprobed(known));
 }
 
 /** @param slotsBefore as many as it is taken to have when it doesn't say; one at least */
@@ -97,6 +104,7 @@ function answering(
     lastError: null,
     circuit: 'closed',
     awaitsSelfTest: false,
+    missedOne: false,
   };
 }
 
@@ -120,5 +128,6 @@ function away(
     lastError: detail,
     circuit: 'closed',
     awaitsSelfTest: false,
+    missedOne: false,
   };
 }
