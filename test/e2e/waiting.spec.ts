@@ -143,7 +143,7 @@ describe('a waiting user', () => {
     expect((await read(third.task_id))['queue_position']).toBe(2);
     // Nothing was measured yet: nothing is predicted.
     expect(data).not.toHaveProperty('predicted_start_ms');
-    expect(await all.redis?.xlen(`{orchd}:events:${unread.task_id}`)).toBe(1);
+    expect(await all.redis?.xlen(`{orchd}:events:${unread.task_id}`)).toBe(0);
     answer(busy);
     const run = await engineOf('tell').run(second.prompt);
     await told(third.reader, { queue_position: 1, predicted_start_ms: expect.any(Number) as number });

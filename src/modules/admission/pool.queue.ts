@@ -6,10 +6,10 @@ import { keyPrefix } from '../../platform/redis/redis-connections.js';
 /**
  * A ticket: it calls a worker, who starts whoever is first in line (dispatch/claim-task.lua); there is at least one for each waiting task. Ids
  * only, so that nothing a user wrote shows up in Bull Board. It names the task it was offered for, and from its start on the one it runs.
+ * No field of a waiting job may be longer than 64 bytes, or Redis spends three times the memory on it (`hash-max-listpack-value`).
  */
 export interface PoolJob {
   readonly task_id: string;
-  readonly correlation_id: string;
 }
 
 export const queuePrefix = keyPrefix;
@@ -18,8 +18,6 @@ export const queueNameOf = (poolId: string): string => `pool-${poolId}`;
 export type PoolJobName = 'task' | 'started';
 /** BullMQ starts lower numbers first, and a job without a priority before all others: so every job has one. */
 const priorityNumber: Readonly<Record<Priority, number>> = { interactive: 1, batch: 2 };
-/** Finished jobs kept for Bull Board. */
-const keptJobs = { age: 3600, count: 500 };
 
 /** One BullMQ queue for each pool. A job says «somebody may be taken now»; who it is the line says, and the truth about a task its run record and row. */
 export class PoolQueue {
@@ -35,15 +33,14 @@ export class PoolQueue {
       skipWaitingForReady: true,
       skipVersionCheck: true,
       skipMetasUpdate: true,
-      defaultJobOptions: { removeOnComplete: keptJobs, removeOnFail: keptJobs },
     });
     this.queue.on('error', () => undefined); // Reported by the connection itself.
   }
 
   /** Offers a task to the workers. Offering a task whose job is there already changes nothing. */
-  async offer(taskId: string, correlationId: string, priority: Priority): Promise<void> {
+  async offer(taskId: string, priority: Priority): Promise<void> {
     const name: PoolJobName = 'task';
-    await this.queue.add(name, { task_id: taskId, correlation_id: correlationId }, jobOptions(taskId, priority));
+    await this.queue.add(name, { task_id: taskId }, jobOptions(taskId, priority));
   }
 
   /** Shows several tasks that began without waiting, in one trip. */
@@ -72,9 +69,10 @@ export class PoolQueue {
     });
   }
 
-  /** Bounds how many of the pool's tasks run at once, over all workers. */
+  /** Bounds how many of the pool's tasks run at once, over all workers. Nobody reads BullMQ's stream of events, which else keeps 10,000. */
   async limitConcurrency(slots: number): Promise<void> {
-    await this.queue.setGlobalConcurrency(Math.max(1, slots));
+    const settings = { concurrency: Math.max(1, slots), 'opts.maxLenEvents': 0 };
+    await this.redis.hset(this.queue.toKey('meta'), settings);
   }
 
   /** Whether the queue can be read. */
@@ -87,11 +85,7 @@ export class PoolQueue {
   }
 }
 
+/** Neither retries nor keeping is said here: a worker puts back what it can't run (pool.processor.ts), and says how long ended jobs are kept. */
 function jobOptions(taskId: string, priority: Priority) {
-  return {
-    jobId: taskId,
-    priority: priorityNumber[priority],
-    attempts: 1_000_000,
-    backoff: { type: 'fixed', delay: 500 },
-  };
+  return { jobId: taskId, priority: priorityNumber[priority], attempts: undefined };
 }

@@ -133,6 +133,7 @@ local run, log = ARGV[5] .. chosen, ARGV[6] .. chosen
 local wish = redis.call('HMGET', run, 'mask', 'home')
 local replica = replica_for(wish[1], wish[2])
 if not replica then return { 'full' } end
+begin_stream(run, log)
 local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
 local id, tokens = 0, 0
 if newest then

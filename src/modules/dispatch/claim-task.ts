@@ -2,13 +2,13 @@ import type { Redis } from 'ioredis';
 import type { Clock } from '../../platform/clock/clock.js';
 import { LuaScript } from '../../platform/redis/lua-script.js';
 import { batchShare, droppedKey, lineKeys } from '../admission/index.js';
-import { eventLogKey, runRecordKey } from '../events/index.js';
+import { eventLogKey, firstEventLua, runRecordKey } from '../events/index.js';
 import { leaseKey, type LivePool } from '../pools/index.js';
 import { sessionKeyPrefix } from '../sessions/index.js';
-import type { RunRequest } from '../tasks/index.js';
+import { readRunRequest, runRequestText, type RunRequest } from '../tasks/index.js';
 
 const startNowScript = new LuaScript(new URL('./start-now.lua', import.meta.url));
-const claimScript = new LuaScript(new URL('./claim-task.lua', import.meta.url));
+const claimScript = new LuaScript(new URL('./claim-task.lua', import.meta.url), firstEventLua);
 
 export interface Claimed {
   readonly kind: 'claimed';
@@ -79,7 +79,7 @@ export class ClaimTask {
       now,
       until,
       hubId ?? '',
-      JSON.stringify(request),
+      runRequestText(request),
       startedFrame,
       unconfirmedSeconds,
       replica.slots,
@@ -157,7 +157,8 @@ function claimOutcome(reply: unknown, replicas: readonly ClaimableReplica[]): Cl
     replicaId: replica.id,
     lastId: Number(lastId),
     tokens: Number(tokens),
-    request: isMoved === 1 ? { ...readRequest(request), told: null } : readRequest(request),
+    // What it was told at acceptance of its start says nothing of a pool that it was placed in later.
+    request: { ...readRunRequest(request), ...(isMoved === 1 && { told: null }) },
     startedMs: Number(startedMs),
     earlier: Number(tokens) === 0 ? null : { continuations: Number(continuations), ...originFacts(String(facts)) },
   };
@@ -167,9 +168,4 @@ function claimOutcome(reply: unknown, replicas: readonly ClaimableReplica[]): Cl
 function originFacts(facts: string): Omit<EarlierAttempts, 'continuations'> {
   const [, tokensIn, origin] = facts.split(',');
   return { tokensIn: Number(tokensIn ?? 0), origin: origin ?? null };
-}
-
-/** Written by ourselves when the task was accepted. What it was told then of its start says nothing of a pool that it was placed in later. */
-function readRequest(json: string): RunRequest {
-  return JSON.parse(json) as RunRequest;
 }

@@ -126,8 +126,7 @@ export class Dispatcher {
     return {
       confirm: () => {
         settleRow(true);
-        const job = { task_id: taskId, correlation_id: correlationId };
-        this.lateOffers.add(poolId, { job, priority: start.priority });
+        this.lateOffers.add(poolId, { job: { task_id: taskId }, priority: start.priority });
       },
       discard: async () => {
         settleRow(false);
@@ -143,11 +142,9 @@ export class Dispatcher {
     const taken = await this.takeNext.run(poolId, ticket);
     if (typeof taken === 'string') return taken;
     const { pool, claim } = taken;
-    // Who was accepted by an earlier release did not say.
-    const correlationId = claim.request.correlation_id ?? ticket.correlationId;
-    const task = { taskId: claim.taskId, correlationId };
-    if (claim.taskId !== ticket.taskId) ticket.rename(task);
-    return this.begin(poolId, task, (run) => run.runClaimed(pool, claim));
+    const { taskId, request } = claim;
+    if (taskId !== ticket.taskId) ticket.rename(taskId);
+    return this.begin(poolId, { taskId, correlationId: request.correlation_id }, (run) => run.runClaimed(pool, claim));
   }
 
   private begin(

@@ -5,6 +5,9 @@ import type { RunOutcome } from './run-context.js';
 import type { Ticket } from './ticket.js';
 
 const againAfterMs = 200;
+const afterErrorMs = 500;
+/** Ended jobs kept for Bull Board. */
+const keptJobs = { age: 3600, count: 500 };
 
 export interface PoolProcessorOptions {
   readonly poolId: string;
@@ -33,8 +36,8 @@ export class PoolProcessor {
       drainDelay: 5,
       concurrency: 1,
       skipVersionCheck: true,
-      removeOnComplete: { age: 3600, count: 500 },
-      removeOnFail: { age: 3600, count: 500 },
+      removeOnComplete: keptJobs,
+      removeOnFail: keptJobs,
     });
     this.worker.on('error', onError);
   }
@@ -64,10 +67,11 @@ export class PoolProcessor {
     await this.worker.close().catch(() => undefined);
   }
 
+  /** A job that can't even be put back fails, and the reconciler offers its task anew. */
   private async process(job: Job<PoolJob>, token: string | undefined): Promise<void> {
-    const outcome = await this.run(ticketOf(job));
+    const outcome = await this.run(ticketOf(job)).catch((error: unknown) => error);
     if (outcome === 'done') return;
-    await job.moveToDelayed(Date.now() + againAfterMs, token);
+    await job.moveToDelayed(Date.now() + (outcome === 'again' ? againAfterMs : afterErrorMs), token);
     throw new DelayedError();
   }
 }
@@ -76,12 +80,11 @@ function ticketOf(job: Job<PoolJob>): Ticket {
   const started: PoolJobName = 'started';
   return {
     taskId: job.data.task_id,
-    correlationId: job.data.correlation_id,
     hasStarted: job.name === started,
     offeredMs: job.timestamp,
-    rename: ({ taskId, correlationId }) => {
+    rename: (taskId) => {
       // For the board, and for whoever gets the job when we die. Not done: the reconciler finds the task.
-      job.updateData({ task_id: taskId, correlation_id: correlationId }).catch(() => undefined);
+      job.updateData({ task_id: taskId }).catch(() => undefined);
     },
   };
 }

@@ -2,11 +2,10 @@
 export interface Ticket {
   /** The task it names: the one it was offered for, or that a worker began with it. */
   readonly taskId: string;
-  readonly correlationId: string;
   /** It was offered for a task that had begun without the queue. */
   readonly hasStarted: boolean;
   /** Unix ms */
   readonly offeredMs: number;
   /** Says which task runs with it. Never fails. */
-  rename(task: { readonly taskId: string; readonly correlationId: string }): void;
+  rename(taskId: string): void;
 }

@@ -8,6 +8,7 @@
 --       {0, highest id, tokens out, fence} left as it was: closed before, or another fence
 --       {-1} there is no such log
 -- Invariant: exactly one terminal event; its id is the highest of the log.
+begin_stream(KEYS[1], KEYS[2])
 local now = redis.call('HMGET', KEYS[1], 'f', 'subs', 'start', 'facts', 'warm')
 local fence = now[1]
 local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]

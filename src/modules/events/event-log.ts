@@ -2,15 +2,19 @@ import type { Redis } from 'ioredis';
 import type { Clock } from '../../platform/clock/clock.js';
 import { LuaScript } from '../../platform/redis/lua-script.js';
 import { closedChannel, eventLogKey, hubChannelPrefix, runRecordKey } from './event-keys.js';
-import type { FrameTemplate, TerminalFrame } from './frames.js';
+import { encodeFrame, type FrameTemplate, type TerminalFrame } from './frames.js';
 import { chunkOfEntry, joinedChunks, LogChunk } from './log-chunk.js';
 
-const tellScript = new LuaScript(new URL('./tell-waiting.lua', import.meta.url));
-const openScript = new LuaScript(new URL('./open-log.lua', import.meta.url));
+/** Functions that scripts need which read or write the log of a task that may still wait. */
+export const firstEventLua = new URL('./first-event.lua', import.meta.url);
+
+const tellScript = new LuaScript(new URL('./tell-waiting.lua', import.meta.url), firstEventLua);
+const openScript = new LuaScript(new URL('./open-log.lua', import.meta.url), firstEventLua);
 const keepScript = new LuaScript(new URL('./keep-log.lua', import.meta.url));
-const closeScript = new LuaScript(new URL('./close-log.lua', import.meta.url));
-const followScript = new LuaScript(new URL('./follow-log.lua', import.meta.url));
+const closeScript = new LuaScript(new URL('./close-log.lua', import.meta.url), firstEventLua);
+const followScript = new LuaScript(new URL('./follow-log.lua', import.meta.url), firstEventLua);
 const markStoppedScript = new LuaScript(new URL('./mark-stopped.lua', import.meta.url));
+const replaceScript = new LuaScript(new URL('./replace-lost.lua', import.meta.url), firstEventLua);
 const readScript = new LuaScript(new URL('./read-log.lua', import.meta.url));
 const unfollowScript = new LuaScript(new URL('./unfollow-log.lua', import.meta.url));
 
@@ -79,7 +83,8 @@ export class EventLog {
   /** True when this call opened it; false when it was open or closed already. */
   async open(log: OpenLog): Promise<boolean> {
     const keys = [runRecordKey(log.taskId), eventLogKey(log.taskId)];
-    const args = [log.attempts, log.hubId ?? '', log.request, log.startedFrame, log.floorId ?? 0, ...(log.marks ?? [])];
+    const { attempts, hubId, request, floorId = 0, marks = [] } = log;
+    const args = [attempts, hubId ?? '', request, withoutHead(log), floorId, ...marks];
     return (await openScript.run(this.redis, keys, args)) === 1;
   }
 
@@ -193,8 +198,11 @@ export class EventLog {
   /** How often a task was begun, and of how many attempts it was noted that their engines were let go of. Null without a run record. */
   async attempts(taskId: string): Promise<{ readonly begun: number; readonly stopped: number } | null> {
     const record = await this.redis.hgetall(runRecordKey(taskId));
-    if (record['n'] === undefined) return null;
-    return { begun: Number(record['n']), stopped: Object.keys(record).filter((field) => /^s\d+$/.test(field)).length };
+    if (record['f'] === undefined) return null;
+    return {
+      begun: Number(record['n'] ?? 0),
+      stopped: Object.keys(record).filter((field) => /^s\d+$/.test(field)).length,
+    };
   }
 
   /** What was noted at the first token of the attempt that gave it; null: there was none. */
@@ -221,17 +229,19 @@ export class EventLog {
    * far above any that was ever given: readers see them grow.
    */
   async replaceLost(taskId: string): Promise<void> {
-    await this.redis
-      .multi()
-      .hsetnx(runRecordKey(taskId), 'f', 'r0')
-      .xadd(eventLogKey(taskId), `${lostLogId}-0`, 's', lostLogId, 'k', 0, 'd', '')
-      .exec();
+    await replaceScript.run(this.redis, [runRecordKey(taskId), eventLogKey(taskId)], [lostLogId]);
   }
 
   /** How many hubs still follow after this one left; -1 when there is nothing left to follow. */
   async unfollow(taskId: string, hubId: string): Promise<number> {
     return Number(await unfollowScript.run(this.redis, [runRecordKey(taskId)], [hubId]));
   }
+}
+
+/** Event 1 as first-event.lua keeps it. */
+function withoutHead({ taskId, startedFrame }: OpenLog): string {
+  const head = encodeFrame(1, 'started', `{"task_id":"${taskId}`).trimEnd();
+  return startedFrame.startsWith(head) ? startedFrame.slice(head.length) : startedFrame;
 }
 
 function closeOutcome(taskId: string, reply: unknown): CloseOutcome {

@@ -11,4 +11,6 @@ if now[1] ~= 'x' then
     redis.call('HSET', KEYS[1], 'subs', subs == '' and ARGV[1] or subs .. ',' .. ARGV[1])
   end
 end
+local first = first_event(KEYS[1])
+if first then return { now[1], tonumber(ARGV[2]) <= 1 and { { '1-0', { 's', '1', 'k', '0', 'd', first } } } or {} } end
 return { now[1], redis.call('XRANGE', KEYS[2], ARGV[2], '+', 'COUNT', ARGV[3]) }

@@ -2,7 +2,14 @@ export type { EndedLogs } from './ended-logs.port.js';
 export { EventArchiveRepository } from './event-archive.repository.js';
 export { EventHub } from './event-hub.js';
 export { closedChannel, eventLogKey, hubChannelPrefix, runRecordKey } from './event-keys.js';
-export { EventLog, runningFence, type CloseOutcome, type Standing, type WaitingFrame } from './event-log.js';
+export {
+  EventLog,
+  firstEventLua,
+  runningFence,
+  type CloseOutcome,
+  type Standing,
+  type WaitingFrame,
+} from './event-log.js';
 export type { Follower, FollowerSink } from './follower.js';
 export {
   encodeFrame,

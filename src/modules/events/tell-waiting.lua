@@ -9,7 +9,11 @@ local prefix, reply = ARGV[1], {}
 for j = 1, #KEYS / 2 do
   local run, log, at = KEYS[2 * j - 1], KEYS[2 * j], 5 * j - 3
   local now = redis.call('HMGET', run, 'f', 'subs', 'w')
-  local newest = now[1] == 'q' and (now[3] or '') == ARGV[at + 1] and redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
+  local newest = nil
+  if now[1] == 'q' and (now[3] or '') == ARGV[at + 1] then
+    begin_stream(run, log)
+    newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
+  end
   reply[j] = 0
   if newest then
     local id = tonumber(string.match(newest[1], '^%d+')) + 1

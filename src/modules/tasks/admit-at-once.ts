@@ -4,7 +4,8 @@ import { busySlots, type LivePool } from '../pools/index.js';
 import { emptyView, newTask, replicaWish, type Draft, type SubmitContext, type SubmitOutcome } from './draft.js';
 import { startedChunk, startedFrame } from './open-task.js';
 import type { StartableTask, StartedTask, StartNow } from './start-now.port.js';
-import { replicaMarks, runRequestOf, type NewTask } from './task-record.js';
+import { runRequestOf } from './run-request.js';
+import { replicaMarks, type NewTask } from './task-record.js';
 import type { TasksRepository } from './tasks.repository.js';
 import type { TasksTelemetry } from './tasks.telemetry.js';
 

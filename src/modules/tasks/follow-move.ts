@@ -24,9 +24,9 @@ export class FollowMove {
   async run(moved: readonly MovedTask[]): Promise<void> {
     await Promise.all(
       moved.map(async ({ task, toPoolId, engine, decision }) => {
-        const { taskId, poolId, correlationId, priority } = task;
+        const { taskId, poolId, priority } = task;
         await Promise.all([
-          this.queues.of(toPoolId)?.offer(taskId, correlationId, priority),
+          this.queues.of(toPoolId)?.offer(taskId, priority),
           this.tasks.movedTo({
             taskId,
             fromPoolId: poolId,

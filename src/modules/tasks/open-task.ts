@@ -1,6 +1,7 @@
 import { encodeFrame, type EventLog, LogChunk } from '../events/index.js';
 import type { Deadlines, PoolQueue } from '../admission/index.js';
-import { replicaMarks, runRequestOf, type NewTask, type OpenTask } from './task-record.js';
+import { runRequestOf, runRequestText } from './run-request.js';
+import { replicaMarks, type NewTask, type OpenTask } from './task-record.js';
 
 /** More ids than a waiting task's log gives: a few frames a second at the most (`queue_frame_ms`, `place_again_after_ms`), and some at once. */
 const idsPerSecond = 32;
@@ -43,7 +44,7 @@ export async function openLog(
   about: { readonly hubId?: string | null; readonly floorId?: number },
 ): Promise<void> {
   const { taskId, attempts } = task;
-  const [request, marks] = [JSON.stringify(runRequestOf(task)), replicaMarks(task)];
+  const [request, marks] = [runRequestText(runRequestOf(task)), replicaMarks(task)];
   await log.open({ taskId, attempts, request, startedFrame: startedFrame(task), hubId: null, marks, ...about });
 }
 
@@ -54,7 +55,7 @@ export async function openTask(
   about: Parameters<typeof openLog>[2],
 ): Promise<void> {
   const opened = openLog(log, task, about);
-  const offered = queue.offer(task.taskId, task.correlationId, task.priority);
+  const offered = queue.offer(task.taskId, task.priority);
   const watched = task.deadlineMs === null ? null : deadlines.watch(task.taskId, task.deadlineMs);
   await Promise.all([opened, offered, watched]);
 }

@@ -1,5 +1,5 @@
 import type { Priority } from '../../contract/common.js';
-import type { RunRequest } from './task-record.js';
+import type { RunRequest } from './run-request.js';
 
 /** A task that is about to be accepted and could begin at once. */
 export interface StartableTask {

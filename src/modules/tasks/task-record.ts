@@ -4,7 +4,7 @@ import type { Admission, PlacementRecord, TaskState } from '../../contract/task-
 import type { TaskRequest } from '../../contract/task-request.js';
 import type { Turn } from '../sessions/index.js';
 import { inputTokensAbout } from './input-tokens.js';
-import { workFieldsOf, workOf, type WorkFields } from './task-work.js';
+import { workOf } from './task-work.js';
 
 /** A task as it is accepted. */
 export interface NewTask {
@@ -73,43 +73,6 @@ export interface OpenTask {
   /** Unix ms of its first begin, and where its last attempt runs; null before it began. */
   readonly startedMs: number | null;
   readonly replicaId: string | null;
-}
-
-/** What a worker needs to run a task; lies in the run record while the task is open. */
-export interface RunRequest extends WorkFields {
-  readonly correlation_id: string;
-  readonly session_id?: string | undefined;
-  /** Which session of that id it entered, see Turn; absent: none. */
-  readonly generation?: string | undefined;
-  readonly priority: Priority;
-  readonly deadline_ms: number | null;
-  /** The longest its session lets it run; null: no limit. */
-  readonly session_time_ms: number | null;
-  /** Tokens counted with when estimating: see `expectedTokens`. */
-  readonly expected_tokens: number;
-  /** Null: it did not wait, or was told nothing that was measured. */
-  readonly told: ToldStart | null;
-}
-
-/** The part of an accepted request that its worker needs. */
-export function runRequestOf({
-  correlationId,
-  request,
-  deadlineMs,
-  told,
-  turn,
-}: Pick<OpenTask, 'correlationId' | 'request' | 'deadlineMs' | 'told' | 'turn'>): RunRequest {
-  return {
-    ...workFieldsOf(request),
-    correlation_id: correlationId,
-    session_id: request.session_id,
-    priority: request.priority,
-    deadline_ms: deadlineMs,
-    session_time_ms: turn?.time_ms ?? null,
-    generation: turn?.generation,
-    expected_tokens: expectedTokens(request),
-    told,
-  };
 }
 
 /**

@@ -40,6 +40,7 @@ local position = math.max(0, ahead - free)
 
 local count = tonumber(string.match(record[3] or '', '^%d+') or '0') + 1
 redis.call('HSET', KEYS[9], 'p', ARGV[2], 'w', table.concat({ count, ARGV[6], position, '-', 0 }, ' '))
+if count <= tonumber(ARGV[8]) then begin_stream(KEYS[9], KEYS[10]) end
 local newest = redis.call('XREVRANGE', KEYS[10], '+', '-', 'COUNT', 1)[1]
 if newest and count <= tonumber(ARGV[8]) then
   local id = tonumber(string.match(newest[1], '^%d+')) + 1

@@ -2,10 +2,17 @@ import type { Redis } from 'ioredis';
 import type { Clock } from '../../platform/clock/clock.js';
 import { LuaScript } from '../../platform/redis/lua-script.js';
 import { lineKeys, type LineBounds } from '../admission/index.js';
-import { eventLogKey, hubChannelPrefix, metricsTemplate, runRecordKey, type FrameTemplate } from '../events/index.js';
+import {
+  eventLogKey,
+  firstEventLua,
+  hubChannelPrefix,
+  metricsTemplate,
+  runRecordKey,
+  type FrameTemplate,
+} from '../events/index.js';
 import { mostTimes } from './told.js';
 
-const moveScript = new LuaScript(new URL('./move-task.lua', import.meta.url));
+const moveScript = new LuaScript(new URL('./move-task.lua', import.meta.url), firstEventLua);
 
 /** Where a task goes. */
 export interface Move {

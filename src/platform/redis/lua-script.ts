@@ -9,9 +9,12 @@ export class LuaScript {
   private readonly source: string;
   private readonly digest: string;
 
-  /** @param file URL of the `.lua` file: `new URL('./x.lua', import.meta.url)`. */
-  constructor(file: URL) {
-    this.source = readFileSync(file, 'utf8');
+  /**
+   * @param file URL of the `.lua` file: `new URL('./x.lua', import.meta.url)`.
+   * @param shared files of local functions that it uses; they stand before it
+   */
+  constructor(file: URL, ...shared: readonly URL[]) {
+    this.source = [...shared, file].map((part) => readFileSync(part, 'utf8')).join('\n');
     this.digest = createHash('sha1').update(this.source).digest('hex');
     loaded.push(this);
   }
