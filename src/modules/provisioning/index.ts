@@ -8,7 +8,8 @@ export {
 } from './engine-package/machine-facts.js';
 export { planEngine, planText, type EnginePlan, type EngineWish, type GpuKind } from './engine-package/plan-engine.js';
 export { EnsureModel, type ModelRequest, type ModelSettings, type PresentModel } from './model/ensure-model.js';
-export type { GgufHeader } from './model/gguf-header.js';
+export { readGgufHeader, type GgufHeader } from './model/gguf-header.js';
+export { cacheTypesIn, kvBytesPerToken } from './model/kv-shape.js';
 export type { HttpTimeouts, HubSettings } from './model/hub-client.js';
 export type { RetrySettings } from './model/with-retries.js';
 export { bytesText, progressText, type Progress, type ProgressListener } from './progress.js';

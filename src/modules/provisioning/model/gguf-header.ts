@@ -1,42 +1,71 @@
-import { open } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
 import { ProvisioningError } from '../provisioning.errors.js';
+import { CutOffError, GgufCursor, UnknownValueError, type GgufValue } from './gguf-cursor.js';
+import { kvShape, type KvShape } from './kv-shape.js';
 
 /** The beginning of a GGUF file (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md). */
 export interface GgufHeader {
   readonly version: number;
   readonly tensorCount: number;
   readonly metadataCount: number;
-  /** Of `general.architecture`; null when not among the first metadata. */
+  /** Of `general.architecture`; null when it is not told. */
   readonly architecture: string | null;
-  /** Context the model was trained for, in tokens; null when not among the first metadata. */
+  /** Context the model was trained for, in tokens; null when it is not told. */
   readonly contextLength: number | null;
+  /** What it keeps of each token; null when it is not told. */
+  readonly kv: KvShape | null;
   readonly bytes: number;
+}
+
+/** What a start of a file holds. */
+export interface HeaderStart extends Omit<GgufHeader, 'bytes'> {
+  /** Its metadata goes on behind it. */
+  readonly isCut: boolean;
 }
 
 const MAGIC = 'GGUF';
 const FIXED_BYTES = 24;
-/** Architecture keys come before the tokenizer's long lists, so a start of this size holds them. */
-const READ_BYTES = 1_048_576;
+/**
+ * How much is read. Converters write the architecture's keys before the tokenizer's long lists, so nearly always the first is enough; the
+ * format orders nothing, so the next hold the largest vocabularies. Never more, whatever the file claims.
+ */
+const READ_BYTES = [1_048_576, 8_388_608, 67_108_864];
 const MOST_TENSORS = 1_000_000;
 const MOST_METADATA = 100_000;
 
-/** Reads and checks a file's GGUF header. Throws ProvisioningError `not-found` or `not-a-model`, saying what was found instead. */
+/**
+ * Reads and checks a file's GGUF header, never its tensors. Throws ProvisioningError `not-found` or `not-a-model`, saying what was found
+ * instead.
+ */
 export async function readGgufHeader(path: string): Promise<GgufHeader> {
-  const file = await open(path, 'r').catch((cause: unknown) => {
+  // Opening a named pipe would wait for somebody to write.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((cause: unknown) => {
     throw new ProvisioningError('not-found', cannotOpen(path, cause), { cause });
   });
   try {
     const stat = await file.stat();
     if (!stat.isFile()) throw notModel(path, 'is not a regular file');
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(Math.min(READ_BYTES, stat.size)), 0, undefined, 0);
-    return { ...parseGgufHeader(path, buffer.subarray(0, bytesRead)), bytes: stat.size };
+    const { isCut: _, ...header } = await readStart(path, file, stat.size);
+    return { ...header, bytes: stat.size };
   } finally {
     await file.close();
   }
 }
 
+async function readStart(path: string, file: FileHandle, size: number): Promise<HeaderStart> {
+  let header: HeaderStart | null = null;
+  for (const most of READ_BYTES) {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(Math.min(most, size)), 0, undefined, 0);
+    header = parseGgufHeader(path, buffer.subarray(0, bytesRead));
+    if (!header.isCut || (header.kv !== null && header.contextLength !== null) || most >= size) break;
+  }
+  if (header === null) throw notModel(path, 'is empty');
+  return header;
+}
+
 /** The pure half: checks a start of a file. `path` is for the message. */
-export function parseGgufHeader(path: string, start: Buffer): Omit<GgufHeader, 'bytes'> {
+export function parseGgufHeader(path: string, start: Buffer): HeaderStart {
   if (start.length < FIXED_BYTES) throw notModel(path, `has only ${start.length} bytes`);
   if (start.toString('latin1', 0, 4) !== MAGIC)
     throw notModel(path, `begins with ${describe(start)} instead of "GGUF"`);
@@ -46,99 +75,34 @@ export function parseGgufHeader(path: string, start: Buffer): Omit<GgufHeader, '
   const metadataCount = start.readBigUInt64LE(16);
   if (tensorCount > BigInt(MOST_TENSORS)) throw notModel(path, `claims ${tensorCount} tensors`);
   if (metadataCount > BigInt(MOST_METADATA)) throw notModel(path, `claims ${metadataCount} metadata entries`);
-  const known = readMetadata(start, Number(metadataCount));
-  return { version, tensorCount: Number(tensorCount), metadataCount: Number(metadataCount), ...known };
+  const { metadata, isCut } = readMetadata(start, Number(metadataCount));
+  const architecture = metadata.get('general.architecture');
+  const counts = { version, tensorCount: Number(tensorCount), metadataCount: Number(metadataCount), isCut };
+  if (typeof architecture !== 'string') return { ...counts, architecture: null, contextLength: null, kv: null };
+  const contextLength = metadata.get(`${architecture}.context_length`);
+  return {
+    ...counts,
+    architecture,
+    contextLength: typeof contextLength === 'number' && contextLength > 0 ? contextLength : null,
+    kv: kvShape(architecture, metadata),
+  };
 }
 
-function readMetadata(start: Buffer, count: number): { architecture: string | null; contextLength: number | null } {
-  const cursor = new Cursor(start);
-  let architecture: string | null = null;
-  let contextLength: number | null = null;
+function readMetadata(start: Buffer, count: number): { metadata: ReadonlyMap<string, GgufValue>; isCut: boolean } {
+  const cursor = new GgufCursor(start, FIXED_BYTES);
+  const metadata = new Map<string, GgufValue>();
   try {
-    for (let index = 0; index < count && (architecture === null || contextLength === null); index += 1) {
-      const key = cursor.text();
+    for (let index = 0; index < count; index += 1) {
+      const key = cursor.key();
       const value = cursor.value();
-      if (key === 'general.architecture' && typeof value === 'string') architecture = value;
-      if (key.endsWith('.context_length') && typeof value === 'number') contextLength = value;
+      if (value !== undefined) metadata.set(key, value);
     }
   } catch (error) {
-    // The rest lies behind the part that was read: what is known so far is enough.
-    if (!(error instanceof RangeError)) throw error;
+    // What is known so far may be enough.
+    if (error instanceof CutOffError) return { metadata, isCut: true };
+    if (!(error instanceof UnknownValueError)) throw error;
   }
-  return { architecture, contextLength };
-}
-
-/** Sizes of the fixed-size value types, by their number in the format. */
-const scalarBytes: Readonly<Record<number, number>> = {
-  0: 1,
-  1: 1,
-  2: 2,
-  3: 2,
-  4: 4,
-  5: 4,
-  6: 4,
-  7: 1,
-  10: 8,
-  11: 8,
-  12: 8,
-};
-const TYPE_STRING = 8;
-const TYPE_ARRAY = 9;
-
-/** Walks the metadata; reading past the end of the buffer throws a RangeError. */
-class Cursor {
-  private at = FIXED_BYTES;
-
-  constructor(private readonly bytes: Buffer) {}
-
-  text(): string {
-    const length = this.length();
-    return this.bytes.toString('utf8', this.skip(length), this.at);
-  }
-
-  /** The value when it is a string or an unsigned integer; undefined, and skipped, otherwise. */
-  value(): string | number | undefined {
-    const type = this.uint32();
-    if (type === TYPE_STRING) return this.text();
-    if (type === 4) return this.uint32();
-    if (type === 10) return this.length();
-    if (type === TYPE_ARRAY) return this.skipArray();
-    this.skip(scalarSize(type));
-    return undefined;
-  }
-
-  private skipArray(): undefined {
-    const type = this.uint32();
-    const count = this.length();
-    if (type === TYPE_STRING) {
-      for (let index = 0; index < count; index += 1) this.skip(this.length());
-      return undefined;
-    }
-    this.skip(scalarSize(type) * count);
-    return undefined;
-  }
-
-  private uint32(): number {
-    return this.bytes.readUInt32LE(this.skip(4));
-  }
-
-  private length(): number {
-    return Number(this.bytes.readBigUInt64LE(this.skip(8)));
-  }
-
-  /** Moves on and returns where it was. */
-  private skip(bytes: number): number {
-    const from = this.at;
-    if (from + bytes > this.bytes.length) throw new RangeError('behind the part that was read');
-    this.at = from + bytes;
-    return from;
-  }
-}
-
-function scalarSize(type: number): number {
-  const size = scalarBytes[type];
-  if (size === undefined) throw new RangeError(`unknown value type ${type}`);
-  return size;
+  return { metadata, isCut: false };
 }
 
 function describe(start: Buffer): string {
