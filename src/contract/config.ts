@@ -64,6 +64,7 @@ const policyConfig = z
       .boolean()
       .default(false)
       .describe('Whether engines may be installed from package registries.'),
+    allow_pin: z.boolean().default(true).describe('Whether tasks may pin a pool (`placement.mode: pin`).'),
   })
   .prefault({});
 
@@ -121,6 +122,14 @@ const engineConfig = z.strictObject({
     .optional()
     .describe('Environment variable that holds the key the engine asks for.'),
   api_key_file: z.string().min(1).optional().describe('File that holds it instead.'),
+  kv_allocation: z
+    .enum(['at_start', 'per_request'])
+    .default('at_start')
+    .describe(
+      '`at_start`: it sets its whole KV cache aside when it starts, as llama.cpp, vLLM, TGI and Triton do; what is free on the GPU then is nothing ' +
+        'that a task needs. `per_request`, of engine openai only: the cache grows with each task, so a task is not placed where it is known ' +
+        'that too little memory is free.',
+    ),
   max_line_bytes: z
     .int()
     .min(1024)
@@ -141,6 +150,14 @@ const modelConfig = z.strictObject({
     .regex(/^sha256:[0-9a-f]{64}$/, 'must be sha256: and 64 lower-case hex digits')
     .optional(),
   cache_dir: z.string().min(1).optional().describe('Default: <data_dir>/models.'),
+  kv_bytes_per_token: z
+    .int()
+    .min(1)
+    .max(1_073_741_824)
+    .optional()
+    .describe(
+      'What a token of context takes in the KV cache, bytes. Default: by the header of its GGUF file, where that is at hand.',
+    ),
 });
 
 const replicaConfig = z.strictObject({

@@ -19,8 +19,22 @@ export const replica = z
     live: z.boolean().describe('The engine process answers.'),
     ready: z.boolean().describe('It has its model and takes work.'),
     slots,
-    vram_total_bytes: z.int().nullable(),
-    vram_free_bytes: z.int().nullable(),
+    vram_total_bytes: z
+      .int()
+      .nullable()
+      .describe(
+        'Memory of the GPUs under it: what nvidia-smi tells where a process of this server runs beside it, else what was said when it was ' +
+          'registered; null: unknown.',
+      ),
+    vram_free_bytes: z.int().nullable().describe('The same, what is free of it.'),
+    kv_bytes_per_token: z
+      .int()
+      .positive()
+      .nullable()
+      .describe(
+        "Estimate of what a token of context takes in its KV cache: `model.kv_bytes_per_token`, else by the layers and heads in its GGUF file's " +
+          'header; at most that, for models with sliding windows and the like. Null: unknown.',
+      ),
     engine_version: z.string().nullable(),
     pid: z.int().nullable(),
     last_error: z.string().nullable(),

@@ -9,7 +9,15 @@ const model: PresentModel = {
   bytes: 1,
   sha256: null,
   digestChecked: false,
-  header: { version: 3, tensorCount: 1, metadataCount: 1, architecture: 'llama', contextLength: 131_072, kv: null, bytes: 1 },
+  header: {
+    version: 3,
+    tensorCount: 1,
+    metadataCount: 1,
+    architecture: 'llama',
+    contextLength: 131_072,
+    kv: null,
+    bytes: 1,
+  },
 };
 const npmEngine: PreparedEngine = {
   kind: 'node-llama-cpp',

@@ -5,6 +5,7 @@ import { watch, type FSWatcher } from 'chokidar';
 import type { Handoff } from './handoff.js';
 import type { HandoffAnnouncer } from './handoff-announcer.port.js';
 import { HandoffFolder } from './handoff-folder.js';
+import { HandoffModels } from './handoff-models.js';
 import type { HandoffTelemetry } from './handoff.telemetry.js';
 
 /** A pool as far as handoffs depend on it. */
@@ -25,6 +26,7 @@ const rereadMs = 5000;
  */
 export class HandoffWatcher {
   private readonly folder: HandoffFolder;
+  private readonly models = new HandoffModels(() => this.lookSoon());
   private bound: ReadonlyMap<string, Handoff> = new Map();
   private readonly told = new Set<string>();
   private watcher: FSWatcher | null = null;
@@ -72,7 +74,9 @@ export class HandoffWatcher {
     this.directoryId ??= await this.open();
     const handoffs = (await this.folder.read()).filter((handoff) => this.isOurs(handoff));
     this.tell(handoffs);
-    this.announcer.present(this.directoryId, handoffs);
+    this.models.keepOnly(handoffs);
+    const found = handoffs.map((handoff) => ({ handoff, kvBytesPerToken: this.models.kvBytesPerToken(handoff) }));
+    this.announcer.present(this.directoryId, found);
   }
 
   /** Makes the folder and watches it, before anything in it is read: what comes later is heard of. */

@@ -1,10 +1,10 @@
 export type { EngineHostProgram } from './engine-command.js';
 export { defaultPatience, packagePools } from './package-pools.js';
-export { handoffDirectory, type Handoff } from './handoff.js';
-export type { HandoffAnnouncer } from './handoff-announcer.port.js';
+export { handoffDirectory } from './handoff.js';
+export type { FoundHandoff, HandoffAnnouncer } from './handoff-announcer.port.js';
 export { HandoffTelemetry } from './handoff.telemetry.js';
 export { HandoffWatcher, type HandoffPool } from './handoff-watcher.js';
-export { discoverGpus, type Gpu } from './gpus.js';
+export { discoverGpus, gpusUnder, type Gpu } from './gpus.js';
 export { PoolManager } from './pool-manager.js';
 export type { PackagePool, Patience, PoolCollaborators, PoolManagerSettings } from './pool-settings.js';
 export type { PoolState } from './pool-state.js';

@@ -4,6 +4,7 @@ import type { EngineEndpoint } from '../../engines/engine-adapter.port.js';
 import {
   discoverMachine,
   ensureEngine,
+  kvBytesPerToken,
   planEngine,
   planText,
   progressText,
@@ -114,15 +115,19 @@ export class PoolSupervisor {
     await removeHandoff(this.handoffs, this.pool.id, REPLICA_ID).catch(() => undefined);
     const gpus = await discoverGpus(this.settings.environment);
     const prepared = await this.provision(gpus, signal);
-    this.checkVram(prepared, gpus);
-
     const port = await freePort();
     const command = engineCommand(
       { ...this.pool, ...prepared, alias: this.pool.engine.servedModelName ?? prepared.model.name, port },
       this.settings.engineHost,
       this.settings.environment,
     );
-    this.enter('starting', { engineVersion: prepared.engine.version, modelDigest: prepared.model.sha256 });
+    this.checkVram(prepared, command, gpus);
+    this.enter('starting', {
+      engineVersion: prepared.engine.version,
+      modelDigest: prepared.model.sha256,
+      // We ask for no other element type than the engine's own choice, f16.
+      kvBytesPerToken: kvBytesPerToken(prepared.model.header.kv),
+    });
     const mark = `--port ${port}`;
     const engine = await EngineProcess.start(command, { log: this.log, pidFile: this.pidFile, mark });
     try {
@@ -207,9 +212,13 @@ export class PoolSupervisor {
     return { engine, model };
   }
 
-  private checkVram(prepared: Prepared, gpus: GpuDiscovery): void {
-    if (prepared.engine.gpu === false || !gpus.available) return;
-    const shortage = vramShortage(prepared.model.bytes, gpus.gpus, this.pool.devices);
+  private checkVram({ engine, model }: Prepared, { ctx }: EngineCommand, gpus: GpuDiscovery): void {
+    if (engine.gpu === false || !gpus.available) return;
+    const { kv } = model.header;
+    // An upper bound would keep models with sliding windows off cards that they fit on.
+    const perToken = kv?.isExact === true ? kvBytesPerToken(kv) : null;
+    const cache = { bytesPerToken: perToken ?? 0, ctx, slots: this.pool.slots };
+    const shortage = vramShortage(model.bytes, cache, gpus.gpus, this.pool.devices);
     if (shortage !== null) throw new EngineLostError(shortage);
   }
 
@@ -269,6 +278,7 @@ function blank(pool: PackagePool): ReplicaAnnouncement {
     pid: null,
     deviceMask: deviceMask(pool.devices),
     modelDigest: null,
+    kvBytesPerToken: null,
     state: 'uninitialized',
     lastError: null,
     nextRetryMs: null,

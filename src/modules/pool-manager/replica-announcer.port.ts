@@ -14,6 +14,8 @@ export interface ReplicaAnnouncement {
   /** `CUDA_VISIBLE_DEVICES` of the engine; null: all there are. */
   readonly deviceMask: string | null;
   readonly modelDigest: string | null;
+  /** What a token of context takes in the KV cache, bytes; null until the model's metadata has said, or where it doesn't. */
+  readonly kvBytesPerToken: number | null;
   readonly state: PoolState;
   readonly lastError: string | null;
   /** Unix milliseconds of the next attempt; null while none is planned. */

@@ -14,6 +14,8 @@ const announcement = z.object({
   last_error: z.string().nullable(),
   ctx_max: z.int().nullable(),
   engine_version: z.string().nullable(),
+  /** What a token of context takes in its KV cache, by its model's metadata; an earlier release does not say. */
+  kv_bytes_per_token: z.int().positive().nullable().default(null),
   /** Null: the pool manager runs it. */
   handoff: z
     .object({
@@ -47,6 +49,7 @@ export function readAnnouncement(id: string, json: string): KnownReplica | null 
     slots: said.slots,
     deviceMask: said.device_mask,
     pid: said.pid,
+    kvBytesPerToken: said.kv_bytes_per_token,
     managed: said.handoff === null ? { state, lastError, ctxMax, engineVersion } : null,
     claims: claimsOf(said),
   };

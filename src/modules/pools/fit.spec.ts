@@ -22,7 +22,16 @@ const silent: ReplicaClaims = {
 };
 
 function replica(id: string, engineVersion: string | null, claims: ReplicaClaims | null = null): LiveReplica {
-  const known: KnownReplica = { id, url: 'http://x', slots: 1, deviceMask: null, pid: null, managed: null, claims };
+  const known: KnownReplica = {
+    id,
+    url: 'http://x',
+    slots: 1,
+    deviceMask: null,
+    pid: null,
+    kvBytesPerToken: null,
+    managed: null,
+    claims,
+  };
   return afterProbe(known, { kind: 'ready', engineVersion, ctxMax: null, slots: null, modelName: null }, undefined);
 }
 

@@ -3,7 +3,7 @@ import type { EngineLook } from '../../engines/engine-probe.js';
 import { afterProbe, underCircuit, unprobed, type KnownReplica } from './live-replica.js';
 
 function known(changes: Partial<KnownReplica> = {}): KnownReplica {
-  const nothing = { slots: null, deviceMask: null, pid: null, managed: null, claims: null };
+  const nothing = { slots: null, deviceMask: null, pid: null, kvBytesPerToken: null, managed: null, claims: null };
   return { id: 'r0', url: 'http://127.0.0.1:1', ...nothing, ...changes };
 }
 

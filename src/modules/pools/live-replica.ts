@@ -12,6 +12,8 @@ export interface KnownReplica {
   readonly slots: number | null;
   readonly deviceMask: string | null;
   readonly pid: number | null;
+  /** What a token of context takes in its KV cache, bytes; null: nobody said. */
+  readonly kvBytesPerToken: number | null;
   /** State as its manager sees it; null for engines nobody manages. */
   readonly managed: {
     readonly state: PoolState;

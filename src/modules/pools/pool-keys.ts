@@ -12,6 +12,8 @@ export const circuitKey = (poolId: string): string => `${keyPrefix}:circuit:${po
 export const perfKey = (poolId: string): string => `${keyPrefix}:perf:${poolId}`;
 /** Hash: running tasks as each process last told them, process id → JSON. */
 export const runningKey = (poolId: string): string => `${keyPrefix}:running:${poolId}`;
+/** Hash: memory of the GPUs under replicas as last seen, replica id → JSON. */
+export const gpuMemoryKey = (poolId: string): string => `${keyPrefix}:gpu-memory:${poolId}`;
 /** Counter: goes up whenever the registered replicas in Postgres have changed. */
 export const registrationsKey = `${keyPrefix}:registrations`;
 /** Hash: what the last self-tests have shown, replica id → JSON. */

@@ -133,6 +133,7 @@ function configuredReplicas(config: PoolConfig): KnownReplica[] {
     slots: slots ?? config.slots ?? null,
     deviceMask: device_mask ?? null,
     pid: null,
+    kvBytesPerToken: null,
     managed: null,
     claims: null,
   }));

@@ -4,6 +4,7 @@ import type { Secret } from '../../platform/config/secret.js';
 import type { PoolState } from '../../contract/pools.js';
 import type { Clock } from '../../platform/clock/clock.js';
 import type { Leases } from './leases.js';
+import type { GpuMemory, Vram } from './gpu-memory.js';
 import type { SharedCircuits } from './circuit-board.js';
 import { agreeing } from './fit.js';
 import { underCircuit, type LiveReplica } from './live-replica.js';
@@ -33,6 +34,8 @@ export interface LivePool {
   readonly perf: PoolPerf;
   /** Slots in use by replica, as of the last look. */
   readonly leases: ReadonlyMap<string, number>;
+  /** Memory of the GPUs under them, where somebody has looked lately. */
+  readonly gpuMemory: ReadonlyMap<string, Vram>;
   /** The tasks in them, as far as known. */
   readonly running: readonly RunningTask[];
   /** When all its engines were looked at last, Unix ms; null: not yet. */
@@ -68,6 +71,7 @@ export class PoolRegistry {
       readonly perf: PoolPerfRecorder;
       readonly running: RunningBoard;
       readonly circuits: SharedCircuits;
+      readonly gpuMemory: GpuMemory;
       readonly registrations: Registrations;
       readonly selfTests: SelfTests;
     },
@@ -153,6 +157,7 @@ export class PoolRegistry {
           this.leaseCounts.set(poolId, await this.records.leases.active(poolId, ids));
           await this.records.running.refresh(poolId);
           await this.records.circuits.refresh(poolId);
+          await this.records.gpuMemory.refresh(poolId);
           await this.records.selfTests.refresh(poolId);
         } catch {
           // Redis is away: the last counts stand.
@@ -195,6 +200,7 @@ export class PoolRegistry {
       ctxMax: contexts.length === 0 ? null : Math.min(...contexts),
       perf: this.records.perf.of(config.id),
       leases: this.leaseCounts.get(config.id) ?? new Map(),
+      gpuMemory: this.records.gpuMemory.of(config.id),
       running: this.records.running.of(config.id),
       lookedMs: monitor.lookedAtMs,
       apiKey: this.options.engineKeys.get(config.id),

@@ -2,7 +2,7 @@ import type { Priority } from '../../contract/common.js';
 import type { Pool, PoolHealth, Replica } from '../../contract/pools.js';
 import { redacted } from '../../engines/redact.js';
 import type { LiveReplica } from './live-replica.js';
-import { engineVersionOf } from './pool-facts.js';
+import { engineVersionOf, kvBytesPerTokenOf, vramOf } from './pool-facts.js';
 import type { LivePool } from './pool-registry.js';
 
 /** The pool as clients see it. @param depth waiting tasks by class */
@@ -11,7 +11,7 @@ export function poolView(
   depth: Readonly<Record<Priority, number>>,
   leases: ReadonlyMap<string, number>,
 ): Pool {
-  const replicas = pool.replicas.map((replica) => replicaView(replica, leases.get(replica.known.id) ?? 0));
+  const replicas = pool.replicas.map((replica) => replicaView(pool, replica, leases.get(replica.known.id) ?? 0));
   const { config } = pool;
   return {
     id: config.id,
@@ -55,7 +55,8 @@ export function poolHealthView(view: Pool): PoolHealth {
   };
 }
 
-function replicaView(replica: LiveReplica, busy: number): Replica {
+function replicaView(pool: LivePool, replica: LiveReplica, busy: number): Replica {
+  const { totalBytes, freeBytes } = vramOf(pool, replica);
   const total = replica.ready ? replica.slots : 0;
   return {
     id: replica.known.id,
@@ -66,8 +67,9 @@ function replicaView(replica: LiveReplica, busy: number): Replica {
     live: replica.live,
     ready: replica.ready,
     slots: { total, free: Math.max(0, total - busy) },
-    vram_total_bytes: replica.known.claims?.vramTotalBytes ?? null,
-    vram_free_bytes: replica.known.claims?.vramFreeBytes ?? null,
+    vram_total_bytes: totalBytes,
+    vram_free_bytes: freeBytes,
+    kv_bytes_per_token: kvBytesPerTokenOf(pool, replica),
     engine_version: replica.engineVersion,
     pid: replica.known.pid,
     last_error: replica.lastError,

@@ -69,6 +69,7 @@ function knownReplica(registration: WorkerRegistration): KnownReplica {
     slots: registration.slots,
     deviceMask: registration.device_mask ?? null,
     pid: null,
+    kvBytesPerToken: null,
     managed: null,
     claims: {
       source: 'registration',

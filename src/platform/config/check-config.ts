@@ -107,6 +107,11 @@ function checkEngine({ engine, replicas }: PoolConfig): SemanticProblem[] {
       path: ['engine', 'mock'],
       problem: `must go: it is for engine.id: mock, and this is ${engine.id}`,
     });
+  if (engine.kv_allocation === 'per_request' && engine.id !== 'openai')
+    problems.push({
+      path: ['engine', 'kv_allocation'],
+      problem: `must be at_start: engine ${engine.id} sets its KV cache aside when it starts`,
+    });
   replicas.forEach(({ url }, index) => {
     const { protocol, pathname } = new URL(url);
     const path = ['replicas', index, 'url'];

@@ -11,6 +11,7 @@ import {
 import { Deadlines, Line, PoolQueues } from '../../modules/admission/index.js';
 import { EventArchiveRepository, EventHub, EventLog } from '../../modules/events/index.js';
 import {
+  GpuMemory,
   Leases,
   PoolPerfRecorder,
   PoolRegistry,
@@ -63,6 +64,7 @@ export interface Ground {
   readonly perf: PoolPerfRecorder;
   readonly running: RunningBoard;
   readonly circuits: SharedCircuits;
+  readonly gpuMemory: GpuMemory;
   readonly registrations: Registrations;
   readonly registrationRows: RegistrationsRepository;
   readonly selfTests: SelfTests;
@@ -127,6 +129,7 @@ function poolRecords(
     perf: new PoolPerfRecorder(redis),
     running: new RunningBoard(redis, clock, processId),
     circuits: new SharedCircuits(redis),
+    gpuMemory: new GpuMemory(redis, clock),
     registrations: new Registrations(registrationRows, redis, clock),
     selfTests: new SelfTests(redis, processId),
   };

@@ -18,7 +18,7 @@ import type { Stores } from '../ground/stores.js';
 import { createPoolManagerRole, type PoolManagerRole } from '../pool-manager/pool-manager-role.js';
 import { createAdapters, createWorkerRole, type WorkerRole } from '../worker/worker-role.js';
 import { AppModule } from './app.module.js';
-import { GpuGauges } from './gpu-gauges.js';
+import { GpuWatch } from './gpu-watch.js';
 import { RedisAnnouncer } from './redis-announcer.js';
 
 const reconcileMs = 5000;
@@ -39,7 +39,7 @@ interface Upkeep {
 
 /** A whole process of ours, whatever its roles: built, then started, then stopped, each once. */
 export class Orchestrator {
-  private readonly gpuGauges: GpuGauges | null;
+  private readonly gpuWatch: GpuWatch | null;
 
   private constructor(
     readonly ground: Ground,
@@ -48,8 +48,13 @@ export class Orchestrator {
     private readonly upkeep: Upkeep,
     private readonly announcer: RedisAnnouncer,
   ) {
-    this.gpuGauges =
-      roles.poolManager === null ? null : new GpuGauges(ground.pools, ground.metrics, processEnvironment());
+    const { api, poolManager } = roles;
+    const shown = poolManager === null ? null : ground.metrics;
+    // Health of external engines is looked at by the api role, so their GPUs are, too.
+    this.gpuWatch =
+      api === null && poolManager === null
+        ? null
+        : new GpuWatch(ground.pools, ground.gpuMemory, processEnvironment(), shown);
   }
 
   /** Connects and wires. Rejects with a readable error when a store can't be used. */
@@ -86,7 +91,7 @@ export class Orchestrator {
     await api?.start();
     await worker?.start();
     poolManager?.start();
-    this.gpuGauges?.start();
+    this.gpuWatch?.start();
     if (api !== null || worker !== null) {
       reconciler.start();
       deadlineWatch.start(deadlineLookMs);
@@ -105,7 +110,7 @@ export class Orchestrator {
     await this.roles.worker?.stop(graceMs);
     await this.roles.api?.stop();
     await closing;
-    this.gpuGauges?.stop();
+    this.gpuWatch?.stop();
     this.ground.pools.stop();
     await this.roles.poolManager?.stop();
     await this.announcer.stop();

@@ -1,5 +1,5 @@
 import type {
-  Handoff,
+  FoundHandoff,
   HandoffAnnouncer,
   ReplicaAnnouncement,
   ReplicaAnnouncer,
@@ -34,8 +34,8 @@ export class RedisAnnouncer implements ReplicaAnnouncer, HandoffAnnouncer {
     if (before !== undefined) this.announce({ ...before, url: null, state: 'failed', lastError: reason });
   }
 
-  present(directoryId: string, handoffs: readonly Handoff[]): void {
-    const handedOver = handoffs.map((handoff) => handedOverOf(directoryId, handoff));
+  present(directoryId: string, handoffs: readonly FoundHandoff[]): void {
+    const handedOver = handoffs.map((found) => handedOverOf(directoryId, found));
     this.writing = this.writing.then(() => this.announceHandoffs.run(directoryId, handedOver).catch(() => undefined));
   }
 
@@ -68,11 +68,12 @@ function wireForm(announcement: ReplicaAnnouncement): Announcement {
     last_error: announcement.lastError,
     ctx_max: announcement.ctxMax,
     engine_version: announcement.engineVersion,
+    kv_bytes_per_token: announcement.kvBytesPerToken,
     handoff: null,
   };
 }
 
-function handedOverOf(directory: string, handoff: Handoff): HandedOver {
+function handedOverOf(directory: string, { handoff, kvBytesPerToken }: FoundHandoff): HandedOver {
   const announcement: Announcement = {
     url: handoff.url,
     slots: handoff.slots,
@@ -82,6 +83,7 @@ function handedOverOf(directory: string, handoff: Handoff): HandedOver {
     last_error: null,
     ctx_max: handoff.ctx_max ?? null,
     engine_version: handoff.engine_version ?? null,
+    kv_bytes_per_token: kvBytesPerToken,
     handoff: { engine: handoff.engine, model_digest: digestOf(handoff.model?.digest), directory },
   };
   return { poolId: handoff.pool_id, replicaId: handoff.replica_id, announcement };
