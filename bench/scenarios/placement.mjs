@@ -11,6 +11,7 @@ function replicaOf(place, count) {
     slots: 4,
     activeLeases: (place * 7) % 5,
     vramFreeBytes: ((place * 13) % count) * 2 ** 28,
+    kvBytesPerToken: place % 2 === 0 ? 0 : 131_072,
   };
 }
 
@@ -25,7 +26,6 @@ function snapshots(pools, replicas) {
     ready: true,
     unreadyReason: null,
     ctxMax: place % 10 === 4 ? 64 : 8192,
-    kv: null,
     replicas: Array.from({ length: replicas / pools }, (__, at) => replicaOf(at, replicas)),
     waiting: (place * 3) % 7,
     predicted: place % 3 === 0 ? null : { startMs: (place * 31) % 900, runMs: 200 + ((place * 17) % 900) },
@@ -39,6 +39,8 @@ const request = {
   samplerProfile: undefined,
   ctxNeeded: 300,
   ctxField: 'max_tokens',
+  kvTokens: 400,
+  mayPin: true,
   affinity: { poolId: 'p0007', replicaId: 'r0000' },
   wish: undefined,
 };
@@ -65,7 +67,7 @@ export const placement = {
     ].map(([pools, replicas]) => ({ pools, all: snapshots(pools, replicas) }));
     const figures = shapes.map(({ pools, all }) => ({ pools, ms: cpuMsOf(() => decide(request, all)) }));
     const [{ replicas }] = shapes.at(-1).all;
-    const inside = cpuMsOf(() => orderReplicas(replicas, { homeReplicaId: 'r0500', deviceMask: null }));
+    const inside = cpuMsOf(() => orderReplicas(replicas, { homeReplicaId: 'r0500', deviceMask: null, kvTokens: 400 }));
     return {
       rows: [],
       facts: [

@@ -53,6 +53,10 @@ export const placementWish = z
     path: ['prefer_pools'],
     message: 'needs at least one pool when mode is "prefer"',
   })
+  .refine((wish) => wish.mode === 'prefer' || (wish.prefer_pools?.length ?? 0) === 0, {
+    path: ['prefer_pools'],
+    message: 'is only allowed when mode is "prefer"',
+  })
   .meta({ id: 'PlacementWish' });
 export type PlacementWish = z.infer<typeof placementWish>;
 

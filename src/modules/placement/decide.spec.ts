@@ -4,7 +4,8 @@ import { decide, type Decision } from './decide.js';
 import type { PlacementRequest, PoolSnapshot, ReplicaSnapshot } from './snapshot.js';
 
 function replica(id: string, changes: Partial<ReplicaSnapshot> = {}): ReplicaSnapshot {
-  return { id, ready: true, deviceMask: '0', slots: 4, activeLeases: 0, vramFreeBytes: null, ...changes };
+  const load = { slots: 4, activeLeases: 0 };
+  return { id, ready: true, deviceMask: '0', ...load, vramFreeBytes: null, kvBytesPerToken: 0, ...changes };
 }
 
 function pool(id: string, changes: Partial<PoolSnapshot> = {}): PoolSnapshot {
@@ -17,7 +18,6 @@ function pool(id: string, changes: Partial<PoolSnapshot> = {}): PoolSnapshot {
     ready: true,
     unreadyReason: null,
     ctxMax: 4096,
-    kv: null,
     replicas: [replica('r0')],
     waiting: 0,
     predicted: null,
@@ -38,8 +38,10 @@ function request(wish?: PlacementRequest['wish'], changes: Partial<PlacementRequ
     samplerProfile: undefined,
     ctxNeeded: 100,
     ctxField: 'ctx',
+    kvTokens: 100,
     affinity: null,
     wish,
+    mayPin: true,
     ...changes,
   };
 }
@@ -58,7 +60,8 @@ const someReplica = fc.record({
   deviceMask: fc.constantFrom(null, '0', '0,1'),
   slots: fc.integer({ min: 0, max: 3 }),
   activeLeases: fc.integer({ min: 0, max: 3 }),
-  vramFreeBytes: fc.constantFrom(null, 0, 2 ** 30, 2 ** 34),
+  vramFreeBytes: fc.constantFrom(null, 0, 999, 1000, 2 ** 30, 2 ** 34),
+  kvBytesPerToken: fc.constantFrom(null, 0, 10, 10),
 });
 const somePool = (id: string): fc.Arbitrary<PoolSnapshot> =>
   fc
@@ -66,7 +69,6 @@ const somePool = (id: string): fc.Arbitrary<PoolSnapshot> =>
       features: fc.constantFrom(null, new Set<string>(), new Set(['prompt'])),
       modelNames: fc.constantFrom(['m'], ['alias', 'm'], ['other']),
       ctxMax: fc.constantFrom(null, 50, 4096),
-      kv: fc.constantFrom(null, { bytesPerToken: 10, freeBytes: 999 }, { bytesPerToken: 10, freeBytes: 1000 }),
       waiting: fc.integer({ min: 0, max: 3 }),
       predicted: fc.option(fc.record({ startMs: fc.nat({ max: 2 }), runMs: fc.nat({ max: 2 }) })),
       replicas: fc.array(someReplica, { maxLength: 3 }),
@@ -99,7 +101,7 @@ const someWish = fc.option(
 const someAffinity = fc.option(fc.record({ poolId: fc.constantFrom(...someIds), replicaId: fc.constant('r0') }));
 
 /** The rules once more, put differently. */
-function canTake({ modelRef, ctxNeeded, wish: wanted }: PlacementRequest, candidate: PoolSnapshot): boolean {
+function canTake({ modelRef, ctxNeeded, kvTokens, wish: wanted }: PlacementRequest, candidate: PoolSnapshot): boolean {
   const ready = candidate.replicas.filter((one) => one.ready);
   const { require_device_mask: mask, avoid_pools: avoided } = { avoid_pools: [], ...wanted };
   return [
@@ -107,8 +109,11 @@ function canTake({ modelRef, ctxNeeded, wish: wanted }: PlacementRequest, candid
     candidate.modelNames.includes(modelRef),
     candidate.features?.has('prompt') !== false,
     (candidate.ctxMax ?? Infinity) >= ctxNeeded,
-    (candidate.kv?.freeBytes ?? Infinity) >= 10 * ctxNeeded,
-    mask === undefined || ready.some(({ deviceMask }) => deviceMask === mask),
+    ready.some(
+      ({ deviceMask, vramFreeBytes, kvBytesPerToken }) =>
+        (mask === undefined || deviceMask === mask) &&
+        (kvBytesPerToken ?? 0) * Math.min(kvTokens, candidate.ctxMax ?? Infinity) <= (vramFreeBytes ?? Infinity),
+    ),
     !avoided.includes(candidate.id),
   ].every(Boolean);
 }
@@ -252,6 +257,21 @@ describe('choosing a pool', () => {
     expect(decide(preferring, pools)).toMatchObject({ poolId: 'b', fallback: false });
   });
 
+  it('takes the next preferred pool when the first can not, and no other where falling back is not allowed', () => {
+    fc.assert(
+      fc.property(somePools, fc.uniqueArray(fc.constantFrom(...someIds)), fc.boolean(), (pools, wanted, fallback) => {
+        const asked = request(wish({ mode: 'prefer', prefer_pools: wanted, allow_fallback: fallback }));
+        const able = pools.filter((candidate) => canTake(asked, candidate)).map(({ id }) => id);
+        const first = wanted.find((id) => able.includes(id));
+        const allowed = first === undefined ? (fallback ? able : []) : [first];
+        const decision = decide(asked, pools);
+        expect(decision.kind === 'assigned').toBe(allowed.length > 0);
+        expect(decision.kind === 'none' || allowed.includes(decision.poolId)).toBe(true);
+        expect(decision.kind === 'assigned' && decision.fallback).toBe(first === undefined && allowed.length > 0);
+      }),
+    );
+  });
+
   it('falls back from the preferred pools only when that is allowed', () => {
     const pools = [pool('a'), pool('c', { ready: false })];
     const preferring = (allow_fallback: boolean): PlacementRequest =>
@@ -294,13 +314,28 @@ describe('when no pool can take the task', () => {
     });
   });
 
-  it('asks to come back when there is no memory for the KV cache now', () => {
-    const full = pool('a', { kv: { bytesPerToken: 2 ** 20, freeBytes: 99 * 2 ** 20 } });
-    expect(decide(request(), [full])).toMatchObject({
+  it('asks to come back when no replica has the memory for the KV cache now', () => {
+    const free = (id: string, mebibytes: number, change: Partial<ReplicaSnapshot> = {}): ReplicaSnapshot =>
+      replica(id, { kvBytesPerToken: 2 ** 20, vramFreeBytes: mebibytes * 2 ** 20, ...change });
+    const none = [free('r0', 5), free('r1', 99), free('r2', 500, { ready: false })];
+    expect(decide(request(), [pool('a', { replicas: none })])).toMatchObject({
       code: 'POOL_UNREADY',
       poolId: 'a',
       message: "The pool is not ready: the task's KV cache takes 100 MiB, its roomiest replica has 99 MiB free.",
     });
+    const reasonsOf = (...replicas: ReplicaSnapshot[]): readonly string[] => {
+      const decision = decide(request(), [pool('a', { replicas })]);
+      return decision.kind === 'assigned' ? decision.reasons : [decision.code];
+    };
+    const only = 'it is the only pool that can take the task';
+    const doubt = 'whether GPU memory for its KV cache is free there is not known, so it was let pass';
+    expect(reasonsOf(...none, free('r3', 100))).toEqual([only]);
+    expect(reasonsOf(free('r0', 5, { kvBytesPerToken: 0 }))).toEqual([only]);
+    expect(reasonsOf(free('r0', 5), free('r1', 5, { kvBytesPerToken: null }))).toEqual([only, doubt]);
+    expect(reasonsOf(free('r0', 5, { vramFreeBytes: null }))).toEqual([only, doubt]);
+    // No task fills more than the pool gives it.
+    const small = pool('a', { replicas: none, ctxMax: 80 });
+    expect(chosen(decide(request(undefined, { ctxNeeded: 50, kvTokens: 5000 }), [small]))).toBe('a');
   });
 
   it('names what is served when the model is not', () => {
@@ -324,6 +359,15 @@ describe('when no pool can take the task', () => {
       poolId: 'a',
       message: 'The pool is not ready: it is starting.',
     });
+  });
+
+  it('refuses a pin where pinning is not allowed, and says so', () => {
+    const pinned = request(wish({ mode: 'pin', pin_pool_id: 'a' }), { mayPin: false });
+    expect(decide(pinned, [pool('a')])).toMatchObject({
+      code: 'INVALID_PARAMS',
+      details: [{ field: 'placement.mode', problem: 'pinning is not allowed here (policy.allow_pin is false)' }],
+    });
+    expect(chosen(decide(request(undefined, { mayPin: false }), [pool('a')]))).toBe('a');
   });
 
   it('tells a pin to an unknown pool from a pin to one that cannot take the task', () => {

@@ -1,5 +1,6 @@
 import type { ErrorDetail } from '../../contract/errors.js';
 import { obstaclesOf, isPassing, type Obstacle } from './obstacles.js';
+import { memoryDoubt } from './kv-room.js';
 import { rankPools, scoreOf, type Ranked } from './rank.js';
 import { noneCanTake, refused, type Judged } from './refusal.js';
 import type { PlacementRequest, PoolSnapshot } from './snapshot.js';
@@ -59,10 +60,11 @@ function chooseBest(
   fallback = false,
 ): Decision {
   const [best, next] = ranked;
-  if (best === undefined) return { ...noneCanTake(request, judged, null), candidates: candidatesOf([], judged, null) };
+  if (best === undefined)
+    return { ...noneCanTake(request, judged, null), candidates: candidatesOf(request, [], judged, null) };
   const merit = ({ standing }: Ranked): string => meritOver(best.standing, standing);
   const reason = next === undefined ? 'it is the only pool that can take the task' : merit(next);
-  return assigned(best, reason, { fallback, candidates: candidatesOf(ranked, judged, merit) });
+  return assigned(request, best, reason, { fallback, candidates: candidatesOf(request, ranked, judged, merit) });
 }
 
 function decidePreferred(
@@ -75,16 +77,21 @@ function decidePreferred(
   const [first] = asked;
   if (first !== undefined) {
     const reason = 'it is the first preferred pool that can take the task';
-    const candidates = candidatesOf([...new Set([...asked, ...ranked])], judged, () => reason);
-    return assigned(first, reason, { candidates });
+    const candidates = candidatesOf(request, [...new Set([...asked, ...ranked])], judged, () => reason);
+    return assigned(request, first, reason, { candidates });
   }
   if (request.wish?.allow_fallback !== false) return chooseBest(request, ranked, judged, true);
   const lead = 'None of the preferred pools can take the task, and falling back is not allowed.';
   const wanted = judged.filter(({ pool }) => preferred.includes(pool.id));
-  return { ...noneCanTake(request, wanted, lead), candidates: candidatesOf(ranked, judged, null) };
+  return { ...noneCanTake(request, wanted, lead), candidates: candidatesOf(request, ranked, judged, null) };
 }
 
 function decidePinned(request: PlacementRequest, snapshots: readonly PoolSnapshot[], pinId: string): Decision {
+  if (!request.mayPin) {
+    const [mode, forbidden] = ['placement.mode', 'pinning is not allowed here (policy.allow_pin is false)'];
+    const details = [{ field: mode, problem: forbidden }];
+    return { ...refused('INVALID_PARAMS', `${mode}: ${forbidden}`, { details }), candidates: [] };
+  }
   const pool = snapshots.find(({ id }) => id === pinId);
   const field = 'placement.pin_pool_id';
   if (pool === undefined) {
@@ -97,9 +104,9 @@ function decidePinned(request: PlacementRequest, snapshots: readonly PoolSnapsho
   const judged = [{ pool, obstacles: obstaclesOf(request, pool) }];
   const obstacles = judged.flatMap((one) => one.obstacles);
   const ranked = rankPools(request, feasibleOf(judged));
-  const candidates = candidatesOf(ranked, judged, null);
+  const candidates = candidatesOf(request, ranked, judged, null);
   const [best] = ranked;
-  if (best !== undefined) return assigned(best, 'the task is pinned to it', { pinned: true, candidates });
+  if (best !== undefined) return assigned(request, best, 'the task is pinned to it', { pinned: true, candidates });
   return { ...pinRefused(pool, obstacles, field), candidates };
 }
 
@@ -119,12 +126,13 @@ function feasibleOf(judged: readonly Judged[]): PoolSnapshot[] {
 
 /** @param why in words, why the first of `ranked` was taken over another; null: none was taken */
 function candidatesOf(
+  request: PlacementRequest,
   ranked: readonly Ranked[],
   judged: readonly Judged[],
   why: ((other: Ranked) => string) | null,
 ): Candidate[] {
   const [best] = ranked;
-  const able = best === undefined ? [] : ranked.map((one) => candidateOf(one, best, why));
+  const able = best === undefined ? [] : ranked.map((one) => candidateOf(request, one, best, why));
   const rest = judged.filter(({ obstacles }) => obstacles.length > 0);
   return [
     ...able,
@@ -135,18 +143,28 @@ function candidatesOf(
   ];
 }
 
-function candidateOf(one: Ranked, best: Ranked, why: ((other: Ranked) => string) | null): Candidate {
+function candidateOf(
+  request: PlacementRequest,
+  one: Ranked,
+  best: Ranked,
+  why: ((other: Ranked) => string) | null,
+): Candidate {
   const { pool, standing } = one;
-  const reasons = one === best || why === null ? [] : [`${best.pool.id} was taken: ${why(one)}`];
+  const passed = one === best || why === null ? [] : [`${best.pool.id} was taken: ${why(one)}`];
+  const doubt = memoryDoubt(request, pool);
+  const reasons = doubt === null ? passed : [...passed, doubt];
   const completionMs = standing.isGuess ? null : standing.completionMs;
   return { poolId: pool.id, feasible: true, reasons, score: scoreOf(one, best), completionMs };
 }
 
 function assigned(
+  request: PlacementRequest,
   { pool }: Ranked,
   reason: string,
   rest: { readonly pinned?: boolean; readonly fallback?: boolean; readonly candidates: readonly Candidate[] },
 ): Decision {
   const { pinned = false, fallback = false, candidates } = rest;
-  return { kind: 'assigned', poolId: pool.id, pinned, fallback, reasons: [reason], candidates };
+  const doubt = memoryDoubt(request, pool);
+  const reasons = doubt === null ? [reason] : [reason, doubt];
+  return { kind: 'assigned', poolId: pool.id, pinned, fallback, reasons, candidates };
 }

@@ -1,3 +1,4 @@
+import { memoryLack } from './kv-room.js';
 import type { PlacementRequest, PoolSnapshot } from './snapshot.js';
 
 /** Why a pool can't take a task. `memory` and `unready` pass with time; the others don't. */
@@ -42,12 +43,9 @@ const rules: readonly Rule[] = [
           field: ctxField,
         },
 
-  ({ ctxNeeded }, { kv }) => {
-    if (kv === null) return null;
-    const needed = kv.bytesPerToken * ctxNeeded;
-    if (needed <= kv.freeBytes) return null;
-    const [need, free] = [needed, kv.freeBytes].map((bytes) => `${Math.round(bytes / 2 ** 20)} MiB`);
-    return { kind: 'memory', text: `the task's KV cache takes ${need}, its roomiest replica has ${free} free` };
+  (request, pool) => {
+    const text = memoryLack(request, pool);
+    return text === null ? null : { kind: 'memory', text };
   },
 
   (_, { ready, unreadyReason }) => (ready ? null : { kind: 'unready', text: unreadyReason ?? 'it is not ready' }),

@@ -1,23 +1,31 @@
+import { kvRoomOf } from './kv-room.js';
 import type { ReplicaSnapshot } from './snapshot.js';
 import { compareStandings } from './standing.js';
 
-/** What a task asks of its replica; null: nothing. */
+/** What a task asks of its replica. */
 interface Wish {
+  /** Null: none knows its session. */
   readonly homeReplicaId: string | null;
+  /** Null: any. */
   readonly deviceMask: string | null;
+  /** Tokens of context it fills; 0: not known yet. */
+  readonly kvTokens: number;
 }
+
+const nothing: Wish = { homeReplicaId: null, deviceMask: null, kvTokens: 0 };
 
 /**
  * The replicas of a pool that may take a task, best first, by the order that pools are chosen by: the one where its session ran last, if a
  * slot is free there, then one with a free slot (it would be done first: speed is measured by pool), most free GPU memory, smallest share of
- * taken slots, id. A session doesn't wait for its replica while another is free. Pure.
+ * taken slots, id. One that is known to lack the memory for the task's KV cache is left out. A session doesn't wait for its replica while another is free. Pure.
  */
 export function orderReplicas(
   replicas: readonly ReplicaSnapshot[],
-  { homeReplicaId, deviceMask }: Wish = { homeReplicaId: null, deviceMask: null },
+  { homeReplicaId, deviceMask, kvTokens }: Wish = nothing,
 ): ReplicaSnapshot[] {
   return replicas
     .filter((replica) => replica.ready && (deviceMask === null || replica.deviceMask === deviceMask))
+    .filter((replica) => kvRoomOf(replica, kvTokens) !== 'lacking')
     .map((replica) => ({ replica, standing: standingOf(replica, homeReplicaId) }))
     .sort((a, b) => compareStandings(a.standing, b.standing))
     .map(({ replica }) => replica);

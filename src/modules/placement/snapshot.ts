@@ -10,6 +10,8 @@ export interface ReplicaSnapshot {
   readonly activeLeases: number;
   /** Free memory of its GPUs, bytes; null while unknown. */
   readonly vramFreeBytes: number | null;
+  /** What a token of context takes of it while its task runs, bytes; 0: nothing, the engine set its KV cache aside at start; null: unknown. */
+  readonly kvBytesPerToken: number | null;
 }
 
 /** What placement knows of a pool at one moment. */
@@ -27,8 +29,6 @@ export interface PoolSnapshot {
   readonly unreadyReason: string | null;
   /** Context of one task, tokens; null while unknown. */
   readonly ctxMax: number | null;
-  /** What a token of context takes in the KV cache, and the most that is free for it on one replica, bytes. Null: unknown, or reserved at start. */
-  readonly kv: { readonly bytesPerToken: number; readonly freeBytes: number } | null;
   readonly replicas: readonly ReplicaSnapshot[];
   readonly waiting: number;
   /** When a task like this would start here and how long it would run, ms, from what was measured; null before anything was. */
@@ -52,7 +52,11 @@ export interface PlacementRequest {
   readonly ctxNeeded: number;
   /** The field of the request that asks for it. */
   readonly ctxField: 'ctx' | 'max_tokens';
+  /** Tokens of context it is expected to fill at the most: about its prompt, and all it may generate. */
+  readonly kvTokens: number;
   /** Where the task's session ran last; null: nowhere, or it has none. */
   readonly affinity: { readonly poolId: string; readonly replicaId: string } | null;
   readonly wish: PlacementWish | undefined;
+  /** Whether tasks may pin a pool here. */
+  readonly mayPin: boolean;
 }

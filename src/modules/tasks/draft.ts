@@ -8,7 +8,7 @@ import type { Budgets, Reservation, SessionHome } from '../sessions/index.js';
 import { backoffMs, placementRecord, streamsOf, type Assigned } from './admission-answer.js';
 import { onTime, predictStart } from './predict-start.js';
 import type { ReplicaWish } from './start-now.port.js';
-import { expectedTokens, type NewTask } from './task-record.js';
+import { expectedTokens, kvTokens, type NewTask } from './task-record.js';
 
 export interface SubmitContext {
   readonly correlationId: string;
@@ -58,6 +58,7 @@ export function replicaWish({ request, pool, home }: Pick<Draft, 'request' | 'po
   return {
     homeReplicaId: home?.poolId === pool.config.id ? home.replicaId : null,
     deviceMask: request.placement?.require_device_mask ?? null,
+    kvTokens: Math.min(kvTokens(request), pool.ctxMax ?? Infinity),
   };
 }
 

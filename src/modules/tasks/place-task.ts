@@ -5,7 +5,7 @@ import type { LineGauge } from '../admission/index.js';
 import { decide, type Decision, type PlacementRequest } from '../placement/index.js';
 import type { LivePool, PoolRegistry } from '../pools/index.js';
 import { poolSnapshot } from './pool-snapshot.js';
-import { expectedTokens } from './task-record.js';
+import { expectedTokens, kvTokens } from './task-record.js';
 import { isStrict, workOf } from './task-work.js';
 
 /** Asks placement where a request should run, on what is known of the pools now. */
@@ -14,6 +14,7 @@ export class PlaceTask {
     private readonly pools: Pick<PoolRegistry, 'all'>,
     private readonly gauge: Pick<LineGauge, 'of'>,
     private readonly clock: Clock,
+    private readonly policy: { readonly mayPin: boolean },
   ) {}
 
   /**
@@ -28,11 +29,11 @@ export class PlaceTask {
   ): Decision {
     const task = { priority: request.priority, tokens: expectedTokens(request), nowMs: this.clock.now() };
     const snapshots = pools.map((pool) => poolSnapshot(pool, this.gauge.of(pool.config.id), task));
-    return decide({ ...placementRequest(request), affinity: home }, snapshots);
+    return decide({ ...placementRequest(request), affinity: home, mayPin: this.policy.mayPin }, snapshots);
   }
 }
 
-function placementRequest(request: TaskRequest): Omit<PlacementRequest, 'affinity'> {
+function placementRequest(request: TaskRequest): Omit<PlacementRequest, 'affinity' | 'mayPin'> {
   const { ctx = 0, max_tokens: maxTokens = 0 } = request;
   const needs = requiredFeatures(workOf(request), isStrict(request));
   return {
@@ -42,6 +43,7 @@ function placementRequest(request: TaskRequest): Omit<PlacementRequest, 'affinit
     samplerProfile: request.sampler_profile_version,
     ctxNeeded: Math.max(ctx, maxTokens + 1),
     ctxField: ctx > maxTokens ? 'ctx' : 'max_tokens',
+    kvTokens: kvTokens(request),
     wish: request.placement,
   };
 }

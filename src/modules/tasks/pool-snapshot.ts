@@ -2,7 +2,7 @@ import type { Priority } from '../../contract/common.js';
 import { engineCapabilities } from '../../engines/engine-capabilities.js';
 import { estimateRun, type LineDepth, type LineView } from '../admission/index.js';
 import type { PoolSnapshot, ReplicaSnapshot } from '../placement/index.js';
-import { busySlots, unreadyReason, type LivePool } from '../pools/index.js';
+import { busySlots, kvBytesPerTokenOf, unreadyReason, vramOf, type LivePool } from '../pools/index.js';
 import { predictStart } from './predict-start.js';
 
 /** A task as far as predictions depend on it. */
@@ -25,7 +25,6 @@ export function poolSnapshot(pool: LivePool, depth: LineDepth, task: ExpectedTas
     ready: pool.ready,
     unreadyReason: unreadyReason(pool),
     ctxMax: pool.ctxMax,
-    kv: null,
     replicas: replicaSnapshots(pool),
     waiting: depth.interactive + depth.batch,
     predicted: pool.ready ? predictionOf(pool, depth, task) : null,
@@ -34,13 +33,15 @@ export function poolSnapshot(pool: LivePool, depth: LineDepth, task: ExpectedTas
 
 /** The replicas of a pool as placement sees them. */
 export function replicaSnapshots(pool: LivePool): ReplicaSnapshot[] {
-  return pool.replicas.map(({ known, ready, slots }) => ({
-    id: known.id,
-    ready,
-    deviceMask: known.deviceMask,
-    slots,
-    activeLeases: pool.leases.get(known.id) ?? 0,
-    vramFreeBytes: null,
+  const isSetAside = pool.config.engine.kv_allocation === 'at_start';
+  return pool.replicas.map((replica) => ({
+    id: replica.known.id,
+    ready: replica.ready,
+    deviceMask: replica.known.deviceMask,
+    slots: replica.slots,
+    activeLeases: pool.leases.get(replica.known.id) ?? 0,
+    vramFreeBytes: vramOf(pool, replica).freeBytes,
+    kvBytesPerToken: isSetAside ? 0 : kvBytesPerTokenOf(pool, replica),
   }));
 }
 

@@ -21,6 +21,8 @@ export interface ReplicaWish {
   readonly homeReplicaId: string | null;
   /** The device mask it must have; null: any. */
   readonly deviceMask: string | null;
+  /** Tokens of context it fills. */
+  readonly kvTokens: number;
 }
 
 /** A task that has begun; exactly one of the two must be called. */

@@ -87,6 +87,12 @@ export function replicaMarks({ request, turn }: Pick<OpenTask, 'request' | 'turn
   ];
 }
 
+/** Tokens of context that a task is expected to fill at the most: about its input, and all it may generate. */
+export function kvTokens(request: TaskRequest): number {
+  const { ctx = 0, max_tokens: maxTokens = 0 } = request;
+  return Math.max(ctx, inputTokensAbout(workOf(request)) + maxTokens);
+}
+
 /**
  * Tokens to count with when estimating how long a task will run: what it may generate, or the client's guess of it; of work that generates
  * nothing, about what it reads. A pool has one model and does one of the two: what is measured there is measured in the same.

@@ -143,7 +143,7 @@ function createUseCases(
     clock,
   });
   const { heartbeat_ms: heartbeatMs, reader_buffer_bytes: bufferBytes } = config.streaming;
-  const placeTask = new PlaceTask(pools, gauge, clock);
+  const placeTask = new PlaceTask(pools, gauge, clock, { mayPin: config.policy.allow_pin });
   const atOnce = new AdmitAtOnce({ ...shared, gauge, clock });
   const inLine = new AdmitInLine({ ...shared, pools, clock, dropTask: dropTaskOf(ground, endTask) });
   const drafts = new DraftTask({ pools, placeTask, sessions });
