@@ -15,7 +15,15 @@ export const session = z
         'Milliseconds until it is forgotten. Each task that enters or ends begins the time anew; it stands still while one is open.',
       ),
     turns: z.int().nonnegative().describe('Tasks accepted in it, however they ended.'),
-    kv_bytes: z.int().nonnegative().nullable().describe('Size of its KV cache; null: the engine does not say.'),
+    kv_bytes: z
+      .int()
+      .nonnegative()
+      .nullable()
+      .describe(
+        'Estimate of what its last turn takes in the KV cache of `last_replica`: its tokens by `kv_bytes_per_token` of the replica ' +
+          '(`GET /v2/pools/{id}`); at most that, for models with sliding windows and the like. Null: no turn has ended yet, the replica is not ' +
+          'ready, or what a token takes is not known.',
+      ),
     kv_warmth: z.boolean().describe('Whether a replica probably still holds the KV cache of its last turn.'),
     tokens_budget_remaining: z.int().nonnegative().nullable().describe(left('Tokens (prompt and completion)')),
     time_budget_remaining_ms: z.int().nonnegative().nullable().describe(left('Engine time')),

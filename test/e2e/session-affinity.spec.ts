@@ -20,7 +20,7 @@ describe('the turns of a session', () => {
       id,
       aliases: ['default'],
       engine: { id: 'llamacpp' },
-      model: { ref: `model-of-${id}` },
+      model: { ref: `model-of-${id}`, kv_bytes_per_token: 1000 },
       health: { interval_ms: 100, timeout_ms: 1000 },
       replicas: replicas.flatMap((name, place) =>
         name.startsWith(id) ? [{ id: name.slice(2), url: engines[place]?.url, device_mask: String(place) }] : [],
@@ -97,6 +97,11 @@ describe('the turns of a session', () => {
     const warm = await second.finish();
     expect([warm.metrics['kv_warmth'], warm.end['kv_warmth']]).toEqual([true, true]);
     expect(await sessionOf(session)).toMatchObject({ turns: 2, kv_warmth: true, last_replica: 'b/r0' });
+    const tokens = Number(warm.end['tokens_in']) + Number(warm.end['tokens_out']);
+    await waitUntil(
+      'its last turn to be counted',
+      async () => (await sessionOf(session))['kv_bytes'] === 1000 * tokens,
+    );
   });
 
   it('go to the same replica of the pool while it is free, and to another when it is not', async () => {

@@ -53,7 +53,7 @@ export class GpuMemory {
     const fields = await this.redis.hgetall(gpuMemoryKey(poolId));
     const oldest = this.clock.now() - freshMs;
     const found = Object.entries(fields).flatMap(([id, json]): [string, Vram][] => {
-      const [totalBytes, freeBytes, atMs] = read(json) ?? [0, 0, 0];
+      const [totalBytes, freeBytes, atMs] = read(json) ?? unread;
       return atMs < oldest ? [] : [[id, { totalBytes, freeBytes }]];
     });
     this.known.set(poolId, new Map(found));
@@ -61,6 +61,7 @@ export class GpuMemory {
 }
 
 const nothing: ReadonlyMap<string, Vram> = new Map();
+const unread = [0, 0, Number.NEGATIVE_INFINITY] as const;
 
 function read(json: string): z.infer<typeof measured> | null {
   try {

@@ -4,7 +4,7 @@
 --       6 pool and 7 replica of the last turn, for a session that knows of none ('' = leave)
 --       then for each turn: task id, 'o' open or 'x' ended, tokens, ms, nano reserved or used
 -- Reply 1 done, 0 there is no such session, or another generation of it
--- Invariant: every turn counts once, whatever is done twice; an ended turn is never opened again, and an open one keeps what it has reserved.
+-- Invariant: `last` are the tokens of the turn that ended last and used any: an engine may still hold them. Every turn counts once, whatever is done twice; an ended turn is never opened again, and an open one keeps what it has reserved.
 local generation = redis.call('HGET', KEYS[1], 'g')
 if not generation and ARGV[5] == '1' then
   generation = ARGV[2]
@@ -32,6 +32,7 @@ for a = 8, #ARGV, 5 do
         redis.call('HINCRBY', KEYS[1], 'o', -1)
       end
       changed('', 's', amounts)
+      if amounts[1] ~= '0' then redis.call('HSET', KEYS[1], 'last', amounts[1]) end
       redis.call('HSET', KEYS[1], field, 'x')
     end
   end

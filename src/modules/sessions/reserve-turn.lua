@@ -1,7 +1,7 @@
 -- Lets a turn into a session and reserves of its budgets what the turn may use at the most: all of it, or nothing.
 -- KEYS  1 session (hash)   2 open turns of all sessions (sorted set by time of reservation)
 --       fields of a session: g generation, n turns, o open turns, at last change (Unix ms), st sm sc used up by ended turns
---       (tokens, ms, nano), rt rm rc reserved by open ones, pool replica of the last turn that began,
+--       (tokens, ms, nano), rt rm rc reserved by open ones, pool replica of the last turn that began, last tokens of the one that ended last,
 --       t:<task> 'x' ended, or '<holders>:<tokens>:<ms>:<nano>' open: concurrent submits of one task hold one reservation together
 -- ARGV  1 session id   2 task id   3 now, Unix ms   4 generation to begin with where there is no session ('' = don't)   5 most turns
 --       6–8 tokens, ms, nano to reserve   9 ms left below which it is not worth beginning   10–12 budgets of tokens, ms, nano ('' = none)

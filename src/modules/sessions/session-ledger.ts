@@ -21,6 +21,8 @@ export interface SessionState {
   readonly ttlMs: number | null;
   /** Where its last turn began; null before the first. */
   readonly lastRun: SessionHome | null;
+  /** Tokens, read and written, of the turn that ended last; 0 before one has used any. */
+  readonly lastTokens: number;
 }
 
 /** A replica that ran a turn of a session. */
@@ -170,7 +172,7 @@ function keysOf(sessionId: string): string[] {
   return [sessionKey(sessionId), openTurnsKey];
 }
 
-const stateFields = ['g', 'n', 'o', 'st', 'sm', 'sc', 'rt', 'rm', 'rc', 'pool', 'replica'] as const;
+const stateFields = ['g', 'n', 'o', 'st', 'sm', 'sc', 'rt', 'rm', 'rc', 'pool', 'replica', 'last'] as const;
 type StateField = (typeof stateFields)[number];
 
 /** @param ttlMs as PTTL answers: negative while it does not expire */
@@ -186,6 +188,7 @@ function stateOf(fields: ReadonlyMap<StateField, string | null>, ttlMs: number):
     openTurns: sum('o'),
     taken: { tokens: sum('st', 'rt'), timeMs: sum('sm', 'rm'), costNano: sum('sc', 'rc') },
     ttlMs: ttlMs < 0 ? null : ttlMs,
+    lastTokens: sum('last'),
     lastRun: replicaId === null ? null : { poolId: fields.get('pool') ?? '', replicaId },
   };
 }

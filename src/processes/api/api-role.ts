@@ -11,6 +11,7 @@ import {
   engineVersionOf,
   ForgetReplica,
   ForgetSilent,
+  keptKvBytes,
   PoolsModule,
   PoolsTelemetry,
   ReadPool,
@@ -80,7 +81,9 @@ export function createApiRole(ground: Ground): ApiRole {
     modules: [
       TasksModule.register(useCases),
       ArtifactsModule.register(ground.artifacts),
-      SessionsModule.register(ground.sessions),
+      SessionsModule.register(ground.sessions, {
+        bytesOf: ({ poolId, replicaId }, tokens) => keptKvBytes(pools.find(poolId), replicaId, tokens),
+      }),
       PoolsModule.register(pooled),
       MetaModule.register(new ReadCapabilities(pools, ground.config)),
     ],

@@ -206,7 +206,7 @@ describe('sessions', () => {
     const running = await entered(sessions, sessionId, tokens(40));
     await sessions.settle(records.end(ended.taskId, tokens(20)));
     const before = await sessions.find(sessionId);
-    expect(before).toMatchObject({ turns: 2, openTurns: 1, left: { tokens: 40 } });
+    expect(before).toMatchObject({ turns: 2, openTurns: 1, lastTokens: 20, left: { tokens: 40 } });
     await store.redis.flushall();
     const seen = await Promise.all([sessionsWith().find(sessionId), sessionsWith().find(sessionId)]);
     expect(seen).toEqual([before, before]);
@@ -216,7 +216,7 @@ describe('sessions', () => {
     const late = records.end(running.taskId, tokens(5));
     await sessions.settle(late);
     await sessions.settle(late);
-    expect((await sessions.find(sessionId))?.left.tokens).toBe(100 - 20 - 5 - 36);
+    expect(await sessions.find(sessionId)).toMatchObject({ lastTokens: 5, left: { tokens: 100 - 20 - 5 - 36 } });
   });
 
   it('stay gone after they were deleted, for their open turns and for a Redis that comes back empty', async () => {
