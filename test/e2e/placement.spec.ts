@@ -89,9 +89,23 @@ describe('placement between pools', () => {
   it('falls back from preferred pools when that is allowed, and refuses when it is not', async () => {
     const placement = { mode: 'prefer', prefer_pools: ['b'] };
     expect(await placed({ ctx: 100, placement })).toMatchObject({ pool_id: 'a', placement: { fallback: true } });
-    const refused = aTask({ max_tokens: 10, ctx: 100, placement: { ...placement, allow_fallback: false } });
+    const strict = { allow_fallback: false };
+    const next = { ...placement, ...strict, prefer_pools: ['b', 'a'] };
+    expect(await placed({ ctx: 100, placement: next })).toMatchObject({ pool_id: 'a', placement: { fallback: false } });
+    const refused = aTask({ max_tokens: 10, ctx: 100, placement: { ...placement, ...strict } });
     const answer = await call(`${home.url}/v2/tasks`, 'POST', refused);
     expectDocumented('POST', '/v2/tasks', answer);
     expect(answer).toMatchObject({ status: 400, body: { code: 'INVALID_PARAMS', details: [{ field: 'ctx' }] } });
+    const line = await waitUntil('it to be logged', () =>
+      home
+        .logs()
+        .split('\n')
+        .find((text) => text.includes('"task not placed"') && text.endsWith('}')),
+    );
+    expect(JSON.parse(line)).toMatchObject({
+      code: 'INVALID_PARAMS',
+      reasons: [expect.stringContaining('100 tokens of context') as string],
+      candidates: [{ pool_id: 'a' }, { pool_id: 'b' }],
+    });
   });
 });

@@ -50,7 +50,7 @@ export class SubmitTask {
 
   private async place(taskId: string, hash: string, request: TaskRequest, context: SubmitContext): Promise<Draft> {
     const drafted = await this.with_.drafts.run(taskId, hash, request, context);
-    this.with_.telemetry.placed(drafted.decision);
+    this.with_.telemetry.placed(drafted.decision, context);
     if (drafted.kind === 'refused') throw drafted.error;
     return drafted.draft;
   }

@@ -7,6 +7,9 @@ import type { NewTask } from './task-record.js';
 
 export type CancelCause = CancelReason;
 
+/** Of the pools that a task could not be placed in. */
+const mostShown = 16;
+
 interface Asker {
   readonly correlationId: string;
   readonly identity: string;
@@ -19,13 +22,24 @@ export class TasksTelemetry {
     private readonly log: Log,
   ) {}
 
-  placed(decision: Decision): void {
+  /** A decision of placement. Which pool was chosen and why stands in the line of the task's acceptance; why none was, in one of its own. */
+  placed(decision: Decision, { correlationId, identity }: Asker): void {
     const isAssigned = decision.kind === 'assigned';
     this.metrics.placementDecided({
       outcome: isAssigned ? 'assigned' : 'none',
       pinned: isAssigned && decision.pinned,
       fallback: isAssigned && decision.fallback,
       candidates: decision.candidates.length,
+    });
+    if (isAssigned || !this.log.isLevelEnabled('info')) return;
+    narrate(this.log, 'task not placed', 'No pool can take a task.', {
+      correlation_id: correlationId,
+      code: decision.code,
+      pool_id: decision.poolId ?? '',
+      reasons: [decision.message],
+      candidates: decision.candidates.slice(0, mostShown).map(({ poolId, reasons }) => ({ pool_id: poolId, reasons })),
+      candidates_considered: decision.candidates.length,
+      identity,
     });
   }
 
@@ -55,6 +69,7 @@ export class TasksTelemetry {
         engine: task.engine,
         engine_version: engineVersionOf(pool),
         pool_id: task.poolId,
+        placement_reasons: task.placement.reasons,
         queue_position,
         predicted_start_ms,
         identity,

@@ -22,6 +22,7 @@ export class WaitingTelemetry {
       engine_version: engineVersionOf(to),
       pool_id: to.config.id,
       from_pool_id: task.poolId,
+      placement_reasons: reasons,
     });
   }
 }
