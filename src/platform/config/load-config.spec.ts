@@ -104,6 +104,19 @@ describe('the environment', () => {
   });
 });
 
+it('takes a KV cache that grows with each task of engines alone that nobody knows', () => {
+  const pool = (engine: string): string =>
+    externalPool.replace(/engine: \{ id: \w+/, `engine: { kv_allocation: per_request, id: ${engine}`);
+  expect(load({}, pool('openai')).pools[0]?.engine.kv_allocation).toBe('per_request');
+  expect(load({}, externalPool).pools[0]?.engine.kv_allocation).toBe('at_start');
+  expect(problems({}, pool('llamacpp'))).toMatchObject([
+    {
+      path: 'pools[0].engine.kv_allocation',
+      problem: 'must be at_start: engine llamacpp sets its KV cache aside when it starts',
+    },
+  ]);
+});
+
 describe('large contents of artifacts', () => {
   const url = { DATABASE_URL: 'postgres://u@db/x', ORCHD_DATA_DIR: '/data' };
 

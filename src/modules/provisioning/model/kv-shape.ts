@@ -71,15 +71,13 @@ export function kvShape(architecture: string, metadata: ReadonlyMap<string, Gguf
   const of = (key: string): GgufValue | undefined => metadata.get(`${architecture}.${key}`);
   const layers = whole(of('block_count'));
   if (layers === null || layers === 0) return null;
-  const heads = perLayer(of('attention.head_count'), layers);
   const kvHeads = perLayer(of('attention.head_count_kv') ?? of('attention.head_count'), layers);
-  if (kvHeads === null) return null;
-  const share = (whole(of('embedding_length')) ?? 0) / (heads?.[0] ?? 0);
-  const headSize = Number.isInteger(share) && share > 0 ? share : null;
+  const headSize = equalShare(of('embedding_length'), of('attention.head_count'));
   const keyLength = whole(of('attention.key_length')) ?? headSize;
   const valueLength = whole(of('attention.value_length')) ?? headSize;
+  if (kvHeads === null || keyLength === null || valueLength === null) return null;
   const all = kvHeads.reduce((sum, count) => sum + count, 0);
-  if (keyLength === null || valueLength === null || all * (keyLength + valueLength) === 0) return null;
+  if (all * (keyLength + valueLength) === 0) return null;
   const isLess = lessThanAll.some((key) => (of(key) ?? 0) !== 0);
   return { keys: all * keyLength, values: all * valueLength, isExact: plain.has(architecture) && !isLess };
 }
@@ -112,4 +110,10 @@ function perLayer(value: GgufValue | undefined, layers: number): number[] | null
   if (typeof value === 'string' || value === undefined) return null;
   const all = typeof value === 'number' ? Array.from({ length: layers }, () => value) : value.slice(0, layers);
   return all.length === layers && all.every((one) => whole(one) !== null) ? all : null;
+}
+
+/** Of an embedding, what each head gets; of several layers the first counts, as in llama.cpp. */
+function equalShare(length: GgufValue | undefined, heads: GgufValue | undefined): number | null {
+  const share = (whole(length) ?? 0) / (perLayer(heads, 1)?.[0] ?? 0);
+  return Number.isInteger(share) && share > 0 ? share : null;
 }
