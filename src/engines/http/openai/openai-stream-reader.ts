@@ -1,9 +1,7 @@
-import { EngineError, defaultMaxLineBytes, type EngineEndpoint, type EngineSink } from '../../engine-adapter.port.js';
-import { streamErrorOf } from '../engine-errors.js';
-import type { StreamReader } from '../engine-work.js';
+import type { EngineEndpoint, EngineSink } from '../../engine-adapter.port.js';
+import { FrameReader } from '../frame-reader.js';
 import { FrameTemplate } from '../frame-template.js';
 import { parseFrame } from '../parse-frame.js';
-import { SseReader } from '../sse-reader.js';
 
 interface Choice {
   readonly text?: unknown;
@@ -24,47 +22,24 @@ interface Chunk {
  * the calls of an EngineSink. The stream ends with `data: [DONE]`; the chunk before carries the usage and no choice.
  * https://platform.openai.com/docs/api-reference/chat-streaming · https://platform.openai.com/docs/api-reference/completions/object
  */
-export class OpenAiStreamReader implements StreamReader {
-  private readonly sse: SseReader;
+export class OpenAiStreamReader extends FrameReader {
   private readonly template: FrameTemplate;
-  private isOver = false;
-  private texts = 0;
   private finishReason: string | null = null;
   private tokensIn: number | null = null;
   private tokensOut: number | null = null;
 
   /** @param field that holds the texts */
-  constructor(
-    private readonly sink: EngineSink,
-    private readonly endpoint: EngineEndpoint,
-    field: 'content' | 'text',
-  ) {
+  constructor(sink: EngineSink, endpoint: EngineEndpoint, field: 'content' | 'text') {
+    super(sink, endpoint);
     this.template = new FrameTemplate(field);
-    this.sse = new SseReader((data) => this.frame(data), endpoint.maxLineBytes ?? defaultMaxLineBytes);
-  }
-
-  /** Throws when the bytes are no stream of this kind. */
-  push(chunk: Buffer): void {
-    if (!this.isOver) this.sse.push(chunk);
   }
 
   /** The connection ended in good order: fine once the server has said why it finished, also where it leaves `[DONE]` out. */
-  finish(): void {
+  override finish(): void {
     if (!this.isOver) this.conclude();
   }
 
-  stop(): void {
-    this.isOver = true;
-  }
-
-  fail(error: EngineError): void {
-    if (this.isOver) return;
-    this.isOver = true;
-    this.sink.onError(error);
-  }
-
-  private frame(data: string): void {
-    if (this.isOver) return;
+  protected frame(data: string): void {
     const text = this.template.match(data);
     if (text !== null) this.token(text);
     else if (data === '[DONE]') this.conclude();
@@ -74,21 +49,16 @@ export class OpenAiStreamReader implements StreamReader {
   private tell(chunk: Chunk, data: string): void {
     const error = chunk.error ?? (chunk.object === 'error' ? chunk : undefined);
     if (error !== undefined) {
-      this.fail(streamErrorOf(error, this.endpoint, this.texts > 0));
+      this.refuse(error);
       return;
     }
     this.noteUsage(chunk.usage);
     const choice = chunk.choices?.[0];
     if (choice === undefined) return;
     const text = textOf(choice);
-    if (text !== '') this.token(text);
+    this.token(text);
     if (typeof choice.finish_reason === 'string') this.finishReason = choice.finish_reason;
     else if (text !== '' && isAbsent(chunk.usage)) this.template.learn(data, text);
-  }
-
-  private token(text: string): void {
-    this.texts += 1;
-    this.sink.onToken(text);
   }
 
   private noteUsage(usage: unknown): void {
@@ -101,13 +71,10 @@ export class OpenAiStreamReader implements StreamReader {
   private conclude(): void {
     // vLLM says `abort` when it was told to stop: by us, who would not listen any more, or because it shuts down.
     if (this.finishReason === null || this.finishReason === 'abort') {
-      this.fail(
-        new EngineError('WORKER_RESET', 'The engine ended its stream too early.', { afterFirstByte: this.texts > 0 }),
-      );
+      this.breakOff();
       return;
     }
-    this.isOver = true;
-    this.sink.onEnd({
+    this.end({
       tokensIn: this.tokensIn ?? 0,
       // A server that reports no usage: one frame a token is the custom.
       tokensOut: this.tokensOut ?? this.texts,
