@@ -1,10 +1,14 @@
-import { request } from 'undici';
+import { Agent, request } from 'undici';
 import type { EngineId } from '../contract/common.js';
 import type { Secret } from '../platform/config/secret.js';
 import { looks, type EngineLook } from './engine-looks.js';
 import { redacted } from './redact.js';
 
 export type { EngineLook } from './engine-looks.js';
+
+/** Lists of models are long; longer than this is no such list, and nothing to hold in memory. */
+const maxAnswerBytes = 8 * 1024 * 1024;
+const agent = new Agent({ maxResponseSize: maxAnswerBytes });
 
 /** How `lookAtEngine` looks to those who are handed it. */
 export type LookAtEngine = (engine: EngineId, url: string, timeoutMs: number, apiKey?: Secret) => Promise<EngineLook>;
@@ -37,6 +41,7 @@ async function getJson(
   apiKey: Secret | undefined,
 ): Promise<{ status: number; body: unknown }> {
   const answer = await request(url, {
+    dispatcher: agent,
     headers: apiKey === undefined ? {} : { authorization: `Bearer ${apiKey.reveal()}` },
     headersTimeout: timeoutMs,
     bodyTimeout: timeoutMs,
@@ -57,6 +62,7 @@ function isTimeout(error: unknown): boolean {
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown reason';
   if (isTimeout(error)) return 'no answer in time';
+  if (error.name === 'ResponseExceededMaxSizeError') return 'its answer has no end';
   const code = 'code' in error && typeof error.code === 'string' ? error.code : null;
   return code ?? error.message;
 }

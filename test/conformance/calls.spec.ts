@@ -111,4 +111,10 @@ describe('looking whether an OpenAI-compatible server is fit', () => {
     expect(look).toMatchObject({ kind: 'dead', detail: expect.stringMatching(detail) as string });
     expect(JSON.stringify(look)).not.toContain('sk-1');
   });
+
+  it('does not read an answer that has no end', async () => {
+    json({ data: 'x'.repeat(9 * 1024 * 1024) });
+    const look = await lookAtEngine('openai', server.url, 10_000);
+    expect(look).toMatchObject({ kind: 'dead', detail: expect.stringContaining('its answer has no end') as string });
+  });
 });
