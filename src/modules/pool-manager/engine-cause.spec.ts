@@ -10,15 +10,19 @@ libggml-base.so(ggml_abort+0x152)[0x7f77d014df42]`;
 
 describe('the cause in the log of an engine', () => {
   it('tells an old driver from a broken one', () => {
-    expect(causeInLog(newerThanDriver)).toContain('newer than the NVIDIA driver');
-    expect(causeInLog('CUDA error: an illegal memory access was encountered')).toContain('driver failed');
+    const cause = causeInLog(newerThanDriver);
+    expect(cause?.meaning).toContain('newer than the NVIDIA driver');
+    expect(cause?.isOfTheBuild).toBe(true);
+    const broken = causeInLog('CUDA error: an illegal memory access was encountered');
+    expect(broken?.meaning).toContain('driver failed');
+    expect(broken?.isOfTheBuild).toBe(false);
   });
 
   it('tells the memory of the GPU from that of the machine', () => {
-    expect(causeInLog('ggml_backend_cuda_buffer_type_alloc_buffer: cudaMalloc failed: out of memory')).toContain(
-      'of the GPU',
-    );
-    expect(causeInLog("terminate called after throwing an instance of 'std::bad_alloc'")).toContain('of this machine');
+    const gpu = causeInLog('ggml_backend_cuda_buffer_type_alloc_buffer: cudaMalloc failed: out of memory');
+    expect(gpu?.meaning).toContain('of the GPU');
+    const machine = causeInLog("terminate called after throwing an instance of 'std::bad_alloc'");
+    expect(machine?.meaning).toContain('of this machine');
   });
 
   it('makes nothing up', () => {

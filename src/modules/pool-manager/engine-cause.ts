@@ -1,13 +1,28 @@
+/** Why an engine ended. */
+export interface Cause {
+  /** For an operator. */
+  readonly meaning: string;
+  /** Another build of the engine may run where this one can't. */
+  readonly isOfTheBuild: boolean;
+}
+
 /** What an engine wrote before it ended, and what that means to whoever runs it. The first that fits is told. */
-const causes: readonly (readonly [pattern: RegExp, meaning: string])[] = [
+const causes: readonly (readonly [pattern: RegExp, meaning: string, isOfTheBuild?: true])[] = [
   [
     /unsupported toolchain|CUDA driver version is insufficient/i,
     'its CUDA build is newer than the NVIDIA driver of this machine knows. Update the driver, or put a llama-server on PATH that was built ' +
       'for it and set provisioning.package.name: llama-server',
+    true,
   ],
   [
     /no kernel image is available/i,
     'its CUDA build has no code for this card. Put a llama-server on PATH that was built for it and set provisioning.package.name: llama-server',
+    true,
+  ],
+  [
+    /no prebuilt binary that fits/i,
+    'its build does not run on this machine. The log says more; a llama-server on PATH may: set provisioning.package.name: llama-server',
+    true,
   ],
   [
     /cudaMalloc failed: out of memory|CUDA error: out of memory|ErrorOutOfDeviceMemory|failed to allocate \S+ buffer of size/i,
@@ -23,7 +38,8 @@ const causes: readonly (readonly [pattern: RegExp, meaning: string])[] = [
   ],
 ];
 
-/** Says in words for an operator why an engine ended, from the end of its log; null when the log holds no cause that is known here. */
-export function causeInLog(log: string): string | null {
-  return causes.find(([pattern]) => pattern.test(log))?.[1] ?? null;
+/** Tells why an engine ended, from the end of its log; null when the log holds no cause that is known here. */
+export function causeInLog(log: string): Cause | null {
+  const found = causes.find(([pattern]) => pattern.test(log));
+  return found === undefined ? null : { meaning: found[1], isOfTheBuild: found[2] === true };
 }

@@ -23,6 +23,7 @@ const npmEngine: PreparedEngine = {
   kind: 'node-llama-cpp',
   version: '3.22.1',
   gpu: 'cuda',
+  platform: 'linux-x64-cuda',
   location: '/data/engines/n',
 };
 const run: EngineRun = { engine: npmEngine, model, alias: 'x', port: 4711, ctx: 4096, slots: 4, devices: [1, 0] };
@@ -52,6 +53,7 @@ describe('engineCommand', () => {
       kind: 'llama-server',
       version: 'b1',
       gpu: false,
+      platform: null,
       location: '/usr/bin/llama-server',
     };
     const command = engineCommand({ ...run, engine, devices: [] }, host, {});

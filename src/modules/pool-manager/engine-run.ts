@@ -8,9 +8,18 @@ import { exitText, type EngineProcess } from './engine-process.js';
 import type { Decoder, PackagePool, Patience } from './pool-settings.js';
 import { withinTime } from './within-time.js';
 
+const dyingMs = 500;
+
 /** The engine could not be started, or was lost. The message is for people. */
 export class EngineLostError extends Error {
   override readonly name = 'EngineLostError';
+  /** Another build of the engine may run where this one can't. */
+  readonly isOfTheBuild: boolean;
+
+  constructor(message: string, options: ErrorOptions & { readonly isOfTheBuild?: boolean } = {}) {
+    super(message, options);
+    this.isOfTheBuild = options.isOfTheBuild ?? false;
+  }
 }
 
 /** What a ready engine says of itself. */
@@ -88,7 +97,7 @@ export class EngineWatch {
       return await withinTime(limitMs, gone, step);
     } catch (cause) {
       if (signal.aborted) throw cause;
-      if (gone.aborted) throw await this.exitError(failure);
+      if (await this.isEnding()) throw await this.exitError(failure);
       const reason = cause instanceof Error && cause.name !== 'AbortError' ? cause.message : `${limitMs} ms are over`;
       throw new EngineLostError(`The engine ${failure}: ${reason}${await this.logTail()}`, { cause });
     } finally {
@@ -106,11 +115,18 @@ export class EngineWatch {
     return { signal: controller.signal, release: () => signal.removeEventListener('abort', follow) };
   }
 
+  /** A process that dies closes its connections a moment before it is gone, and only then its log is whole. */
+  private isEnding(): Promise<boolean> {
+    const gone = this.engine.exited.then(() => true);
+    return Promise.race([gone, delay(dyingMs, false)]);
+  }
+
   private async exitError(what: string): Promise<EngineLostError> {
     const exit = await this.engine.exited;
     const cause = causeInLog(await this.tools.log.ending());
-    const why = cause === null ? exitText(exit) : `${exitText(exit)}; ${cause}`;
-    return new EngineLostError(`The engine ${what}: ${why}${await this.logTail()}`);
+    const why = cause === null ? exitText(exit) : `${exitText(exit)}; ${cause.meaning}`;
+    const isOfTheBuild = cause?.isOfTheBuild ?? false;
+    return new EngineLostError(`The engine ${what}: ${why}${await this.logTail()}`, { isOfTheBuild });
   }
 
   private async logTail(): Promise<string> {

@@ -1,7 +1,7 @@
 import type { EngineId } from '../../contract/common.js';
 import type { EngineAdapter } from '../../engines/engine-adapter.port.js';
 import type { LookAtEngine } from '../../engines/engine-probe.js';
-import type { Environment, EnsureModel } from '../provisioning/index.js';
+import type { discoverMachine, Environment, EnsureModel } from '../provisioning/index.js';
 import type { EngineHostProgram } from './engine-command.js';
 import type { ReplicaAnnouncer } from './replica-announcer.port.js';
 import type { RestartSettings } from './restart-policy.js';
@@ -63,4 +63,6 @@ export interface PoolCollaborators {
   readonly adapters: ReadonlyMap<EngineId, Decoder>;
   readonly look: LookAtEngine;
   readonly announcer: ReplicaAnnouncer;
+  /** Default: what is found on this machine. */
+  readonly discoverMachine?: typeof discoverMachine;
 }

@@ -9,6 +9,7 @@ import {
   planText,
   progressText,
   ProvisioningError,
+  type EnginePlatform,
   type PreparedEngine,
   type PresentModel,
   type Progress,
@@ -65,6 +66,8 @@ export class PoolSupervisor {
   private record: LossRecord = [];
   private running: Promise<void> | null = null;
   private readySinceMs: number | null = null;
+  /** Builds that were tried here and can't run on this machine's GPU. */
+  private readonly unfit: EnginePlatform[] = [];
 
   constructor(
     private readonly pool: PackagePool,
@@ -132,6 +135,9 @@ export class PoolSupervisor {
     const engine = await EngineProcess.start(command, { log: this.log, pidFile: this.pidFile, mark });
     try {
       await this.serve(engine, { url: `http://127.0.0.1:${port}`, command, prepared }, signal);
+    } catch (error) {
+      this.noteUnfit(error, prepared.engine);
+      throw error;
     } finally {
       if (this.current.state === 'ready')
         this.collaborators.announcer.withdraw(this.pool.id, REPLICA_ID, signal.aborted ? 'stopping' : 'lost');
@@ -201,8 +207,10 @@ export class PoolSupervisor {
       ? { indexes: gpus.gpus.map((gpu) => gpu.index), detail: `nvidia-smi lists ${gpus.gpus.length}` }
       : { indexes: [], detail: gpus.reason };
     const { packageName, version } = this.pool.engine;
-    const wish = { packageName, version, devices: this.pool.devices, gpuPolicy, mayInstall, enginesDir };
-    const plan = planEngine(wish, await discoverMachine(environment, nvidia));
+    const { unfit } = this;
+    const wish = { packageName, version, devices: this.pool.devices, gpuPolicy, mayInstall, enginesDir, unfit };
+    const discover = this.collaborators.discoverMachine ?? discoverMachine;
+    const plan = planEngine(wish, await discover(environment, nvidia));
     this.say(planText(plan));
     const progress = (event: Progress): void => this.say(progressText(event), event.phase === 'running');
     const engine = await ensureEngine(plan, { environment, progress, signal });
@@ -210,6 +218,13 @@ export class PoolSupervisor {
     if (!model.digestChecked && this.pool.model.ref !== 'demo')
       this.say(`model ${model.name} is used unverified: no digest to compare with; set model.checksum to pin it`);
     return { engine, model };
+  }
+
+  /** An engine that its build kept from running is planned anew without that build; for as long as we run, since drivers don't change under us. */
+  private noteUnfit(error: unknown, { platform }: PreparedEngine): void {
+    if (!(error instanceof EngineLostError) || !error.isOfTheBuild || platform === null) return;
+    this.unfit.push(platform);
+    this.say(`the build ${platform} can't run on this machine's GPU; looking for another`);
   }
 
   private checkVram({ engine, model }: Prepared, { ctx }: EngineCommand, gpus: GpuDiscovery): void {

@@ -6,6 +6,7 @@ export {
   type MachineFacts,
   type NvidiaFacts,
 } from './engine-package/machine-facts.js';
+export type { EnginePlatform } from './engine-package/node-llama-cpp-package.js';
 export { planEngine, planText, type EnginePlan, type EngineWish, type GpuKind } from './engine-package/plan-engine.js';
 export { EnsureModel, type ModelRequest, type ModelSettings, type PresentModel } from './model/ensure-model.js';
 export { readGgufHeader, type GgufHeader } from './model/gguf-header.js';

@@ -16,6 +16,7 @@ import {
   type SamplerConfig,
 } from './node-llama-cpp.js';
 import { TokenText } from './token-text.js';
+import { withVulkanDriver } from './vulkan-driver.js';
 
 /** llama-server's default logical batch is larger, but its physical one is this. */
 const BATCH_SIZE = 512;
@@ -209,8 +210,8 @@ async function requireGguf(path: string): Promise<void> {
 }
 
 async function startLibrary(library: NodeLlamaCpp, options: EngineHostOptions, log: Log): Promise<Llama> {
-  try {
-    return await library.getLlama({
+  const load = (): Promise<Llama> =>
+    library.getLlama({
       gpu: options.gpu,
       build: 'never',
       skipDownload: true,
@@ -219,6 +220,8 @@ async function startLibrary(library: NodeLlamaCpp, options: EngineHostOptions, l
         if (level === 'error' || level === 'fatal') log(message.trim(), { source: 'llama.cpp', level });
       },
     });
+  try {
+    return await (options.gpu === 'vulkan' ? withVulkanDriver(load) : load());
   } catch (error) {
     throw new Error(`node-llama-cpp has no prebuilt binary that fits (gpu: ${options.gpu}): ${firstLine(error)}`);
   }

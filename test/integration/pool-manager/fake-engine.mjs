@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // A program that speaks as much of llama-server's HTTP as supervision needs. What it does wrong is told by files in $FAKE_ENGINE_DIR:
-// `die-at-start`, `never-healthy`, `unhealthy`, `ignore-term`; every start leaves a line in `starts`.
+// `die-at-start`, `never-healthy`, `unhealthy`, `ignore-term`, `abort-on-cuda`; every start leaves a line in `starts`.
 import { appendFileSync, existsSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
@@ -42,6 +42,11 @@ createServer((request, response) => {
     return;
   }
   if (request.url === '/crash') process.exit(9);
+  if (told('abort-on-cuda') && flag('--gpu') === 'cuda') {
+    // As llama.cpp does at the first token when its code is newer than the driver.
+    stderr.write('CUDA error: the provided PTX was compiled with an unsupported toolchain.\n');
+    process.abort();
+  }
   response.write('token');
   if (request.headers['x-many'] === undefined) response.end();
 }).listen(Number(flag('--port')), '127.0.0.1');

@@ -10,7 +10,11 @@ import {
   type PoolManagerSettings,
   type ReplicaAnnouncement,
 } from '../../../src/modules/pool-manager/index.js';
-import { EnsureModel } from '../../../src/modules/provisioning/index.js';
+import { EnsureModel, type EnginePlatform, type MachineFacts } from '../../../src/modules/provisioning/index.js';
+import {
+  NODE_LLAMA_CPP_VERSION,
+  packageFilesFor,
+} from '../../../src/modules/provisioning/engine-package/node-llama-cpp-package.js';
 import { fakeAdapter } from './fake-adapter.js';
 
 /** One start of the fake engine, as it wrote it down itself. */
@@ -87,7 +91,8 @@ export class Fixture {
     };
   }
 
-  manager(settings: PoolManagerSettings = this.settings, adapter = fakeAdapter): PoolManager {
+  /** @param machine what the pool manager is to take this machine for; undefined: what it is */
+  manager(settings: PoolManagerSettings = this.settings, adapter = fakeAdapter, machine?: MachineFacts): PoolManager {
     const ensureModel = new EnsureModel({
       allowDownloads: false,
       allowedHosts: [],
@@ -107,9 +112,22 @@ export class Fixture {
       adapters: new Map([['llamacpp', adapter]]),
       look: lookAtEngine,
       announcer,
+      ...(machine !== undefined && { discoverMachine: () => Promise.resolve(machine) }),
     });
     manager.onProgress(({ text }) => this.lines.push(text));
     return manager;
+  }
+
+  /** Lets a build of node-llama-cpp look installed, and the fake engine run in its place. @returns settings to go with it */
+  async installed(platforms: readonly EnginePlatform[]): Promise<PoolManagerSettings> {
+    for (const platform of platforms) {
+      const folder = join(this.settings.enginesDir, `node-llama-cpp-${NODE_LLAMA_CPP_VERSION}-${platform}`);
+      await mkdir(folder, { recursive: true });
+      const stamp = { lock_sha256: packageFilesFor(platform).lockSha256 };
+      await writeFile(join(folder, 'engine.json'), JSON.stringify(stamp));
+    }
+    const script = fileURLToPath(new URL('./fake-engine.mjs', import.meta.url));
+    return { ...this.settings, engineHost: { node: process.execPath, script } };
   }
 
   /** Makes the fake engine misbehave. */

@@ -117,6 +117,39 @@ describe('supervising an engine', () => {
     await access(join(fixture.settings.runtimeDir, 'logs/p-r0.log.1'));
   });
 
+  it('plans another build where the GPU can not run the first, and says what to do where there is none', async () => {
+    const machine = {
+      os: 'linux',
+      cpu: 'x64',
+      musl: false,
+      nvidiaGpus: [0],
+      nvidiaDetail: 'nvidia-smi lists 1',
+      cudaRuntime: 13 as const,
+      vulkanLoader: true,
+      renderNodes: 0,
+      metal: false,
+      llamaServer: null,
+    };
+    const settings = {
+      ...(await fixture.installed(['linux-x64-cuda', 'linux-x64-vulkan'])),
+      gpuPolicy: 'required' as const,
+    };
+    const pool = fixture.pool({ devices: [0], engine: { ...fixture.pool().engine, packageName: 'node-llama-cpp' } });
+    await fixture.tell('abort-on-cuda');
+    manager = fixture.manager(settings, undefined, machine);
+    manager.start([pool]);
+    await ready();
+    const failed = fixture.announced.find(({ state }) => state === 'failed');
+    expect(failed?.lastError).toContain('newer than the NVIDIA driver');
+    const builds = (await fixture.starts()).map(({ args }) => args[args.indexOf('--gpu') + 1]);
+    expect(builds).toEqual(['cuda', 'vulkan']);
+    await manager.stop();
+
+    manager = fixture.manager(settings, undefined, { ...machine, vulkanLoader: false });
+    manager.start([pool]);
+    await status(({ lastError }) => lastError?.includes('apt install libvulkan1') === true);
+  });
+
   it('gives up a start that never becomes healthy', async () => {
     await fixture.tell('never-healthy');
     const patience = { ...fixture.settings.patience, startMs: 300 };

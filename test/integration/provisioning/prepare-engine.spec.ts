@@ -37,6 +37,7 @@ describe('preparing node-llama-cpp', () => {
       gpuPolicy: 'allowed-cpu',
       mayInstall: true,
       enginesDir,
+      unfit: [],
       ...change,
     };
     return planEngine(wish, await discoverMachine(testEnvironment(), nobody));

@@ -6,7 +6,7 @@ import { ProgressMeter, type ProgressListener } from '../progress.js';
 import { ProvisioningError } from '../provisioning.errors.js';
 import { SharedRuns } from '../shared-runs.js';
 import { folderBytes } from './folder-bytes.js';
-import { builds, packageFilesFor, type PackageFiles } from './node-llama-cpp-package.js';
+import { builds, packageFilesFor, type EnginePlatform, type PackageFiles } from './node-llama-cpp-package.js';
 import { npmCi } from './npm-ci.js';
 import type { EnginePlan, GpuKind, NodeLlamaCppPlan } from './plan-engine.js';
 
@@ -16,6 +16,8 @@ export interface PreparedEngine {
   /** `llama-server b6123`, `node-llama-cpp 3.22.1`; null inside when unknown. */
   readonly version: string | null;
   readonly gpu: GpuKind;
+  /** The build of node-llama-cpp; null for llama-server. */
+  readonly platform: EnginePlatform | null;
   /** The program of llama-server, or the folder whose node_modules holds node-llama-cpp. */
   readonly location: string;
 }
@@ -42,10 +44,16 @@ export async function ensureEngine(plan: EnginePlan, options: EnsureEngineOption
     case 'refused':
       throw new ProvisioningError(plan.problem, plan.message);
     case 'llama-server':
-      return { kind: plan.kind, version: plan.version, gpu: plan.gpu, location: plan.command };
+      return { kind: plan.kind, version: plan.version, gpu: plan.gpu, platform: null, location: plan.command };
     case 'node-llama-cpp':
       await ensureNodeLlamaCpp(plan, options);
-      return { kind: plan.kind, version: plan.version, gpu: plan.gpu, location: plan.directory };
+      return {
+        kind: plan.kind,
+        version: plan.version,
+        gpu: plan.gpu,
+        platform: plan.platform,
+        location: plan.directory,
+      };
   }
 }
 

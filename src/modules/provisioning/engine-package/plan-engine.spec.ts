@@ -25,6 +25,7 @@ const wish: EngineWish = {
   gpuPolicy: 'required',
   mayInstall: true,
   enginesDir: '/data/engines',
+  unfit: [],
 };
 const onCpu: EngineWish = { ...wish, gpuPolicy: 'allowed-cpu', devices: [] };
 
@@ -42,6 +43,20 @@ describe('planEngine', () => {
     ['a GPU of another maker', wish, { ...cpuOnly, vulkanLoader: true, renderNodes: 1 }, 'linux-x64-vulkan', 'vulkan'],
     ['the CPU, asked for', onCpu, cuda, 'linux-x64', false],
     ['the CPU, nothing else there', { ...wish, gpuPolicy: 'allowed-cpu' as const }, cpuOnly, 'linux-x64', false],
+    [
+      'Vulkan, where the CUDA build was tried in vain',
+      { ...wish, unfit: ['linux-x64-cuda' as const] },
+      { ...cuda, vulkanLoader: true },
+      'linux-x64-vulkan',
+      'vulkan',
+    ],
+    [
+      'the CPU, where no build ran and nobody asked for the GPU',
+      { ...wish, gpuPolicy: 'allowed-cpu' as const, unfit: ['linux-x64-cuda' as const] },
+      cuda,
+      'linux-x64',
+      false,
+    ],
     ['ARM', onCpu, { ...cpuOnly, cpu: 'arm64' }, 'linux-arm64', false],
     ['Apple silicon', wish, { ...cpuOnly, os: 'darwin', cpu: 'arm64', metal: true }, 'mac-arm64-metal', 'metal'],
     ['an Intel Mac', onCpu, { ...cpuOnly, os: 'darwin' }, 'mac-x64', false],
@@ -52,6 +67,19 @@ describe('planEngine', () => {
       gpu,
       directory: `/data/engines/node-llama-cpp-3.22.1-${platform}`,
     });
+  });
+
+  it('says what else may be done where no build ran on the GPU', () => {
+    const tried = { ...wish, unfit: ['linux-x64-cuda' as const] };
+    expect(planEngine(tried, cuda)).toMatchObject({
+      kind: 'refused',
+      problem: 'no-gpu',
+      message: expect.stringMatching(/can't run linux-x64-cuda .* apt install libvulkan1/) as string,
+    });
+    const both = { ...wish, unfit: ['linux-x64-cuda' as const, 'linux-x64-vulkan' as const] };
+    const plan = planEngine(both, { ...cuda, vulkanLoader: true });
+    expect(plan).toMatchObject({ kind: 'refused', message: expect.stringContaining('update the driver') as string });
+    expect(plan).not.toMatchObject({ message: expect.stringContaining('libvulkan1') as string });
   });
 
   it('prefers a llama-server on PATH', () => {

@@ -16,6 +16,8 @@ export interface EngineWish {
   readonly mayInstall: boolean;
   /** Folder that prepared engines live in. */
   readonly enginesDir: string;
+  /** Builds that were tried on this machine and can't run on its GPU. */
+  readonly unfit: readonly EnginePlatform[];
 }
 
 export type GpuKind = 'cuda' | 'vulkan' | 'metal' | 'any' | false;
@@ -144,8 +146,9 @@ function planNodeLlamaCpp(wish: EngineWish, machine: MachineFacts, gpu: boolean)
       'not-found',
       `engine.version ${wish.version ?? ''} is wanted; package mode carries node-llama-cpp ${NODE_LLAMA_CPP_VERSION}. Set engine.version: null, or attach an engine of your own with provisioning.mode: external.`,
     );
-  const platform = fittingPlatform(machine, gpu) ?? (mayFallBack(wish) ? fittingPlatform(machine, false) : null);
-  if (platform === null) return gpu ? noGpuBuild(machine) : refused('unsupported-platform', noBuild(machine));
+  const onCpu = (): EnginePlatform | null => (mayFallBack(wish) ? fittingPlatform(wish, machine, false) : null);
+  const platform = fittingPlatform(wish, machine, gpu) ?? onCpu();
+  if (platform === null) return gpu ? noGpuBuild(wish, machine) : refused('unsupported-platform', noBuild(machine));
   const directory = join(wish.enginesDir, `node-llama-cpp-${NODE_LLAMA_CPP_VERSION}-${platform}`);
   const build = builds[platform];
   const packages = build.packages.map((name) => `@node-llama-cpp/${name}`).join(', ');
@@ -164,31 +167,41 @@ function planNodeLlamaCpp(wish: EngineWish, machine: MachineFacts, gpu: boolean)
   };
 }
 
-function fittingPlatform(machine: MachineFacts, gpu: boolean): EnginePlatform | null {
+function fittingPlatform(wish: EngineWish, machine: MachineFacts, gpu: boolean): EnginePlatform | null {
   const here = `${machine.os}-${machine.cpu}`;
   if (here === 'darwin-arm64') return 'mac-arm64-metal';
-  if (gpu) return here === 'linux-x64' ? linuxGpuPlatform(machine) : null;
+  if (gpu) return here === 'linux-x64' ? linuxGpuPlatform(wish, machine) : null;
   if (here === 'darwin-x64') return 'mac-x64';
   if (machine.musl) return null;
   if (here === 'linux-x64') return 'linux-x64';
   return here === 'linux-arm64' ? 'linux-arm64' : null;
 }
 
-function linuxGpuPlatform(machine: MachineFacts): EnginePlatform | null {
+/** CUDA before Vulkan, which is slower and runs on more. */
+function linuxGpuPlatform({ unfit }: EngineWish, machine: MachineFacts): EnginePlatform | null {
   if (machine.musl) return null;
-  const cuda = machine.nvidiaGpus.length > 0 ? machine.cudaRuntime : null;
-  if (cuda === 13) return 'linux-x64-cuda';
-  if (cuda === 12) return 'linux-x64-cuda12';
-  return machine.vulkanLoader ? 'linux-x64-vulkan' : null;
+  const candidates: EnginePlatform[] = [];
+  if (machine.nvidiaGpus.length > 0 && machine.cudaRuntime !== null)
+    candidates.push(machine.cudaRuntime === 13 ? 'linux-x64-cuda' : 'linux-x64-cuda12');
+  if (machine.vulkanLoader) candidates.push('linux-x64-vulkan');
+  return candidates.find((platform) => !unfit.includes(platform)) ?? null;
 }
 
-function noGpuBuild(machine: MachineFacts): RefusedPlan {
+function noGpuBuild({ unfit }: EngineWish, machine: MachineFacts): RefusedPlan {
   if (machine.os !== 'linux' || machine.cpu !== 'x64' || machine.musl)
     return refused('unsupported-platform', noBuild(machine));
+  if (unfit.length > 0) return refused('no-gpu', noneRan(unfit, machine));
   return refused(
     'no-gpu',
     'There is a GPU, but neither the CUDA 12 or 13 runtime (libcudart, libcublas) nor the Vulkan loader (libvulkan.so.1) is in the linker path. Install one of them — on Debian: apt install libvulkan1 — or put a llama-server with GPU support on PATH.',
   );
+}
+
+function noneRan(unfit: readonly EnginePlatform[], machine: MachineFacts): string {
+  const vulkan = machine.vulkanLoader
+    ? ''
+    : ' install the Vulkan loader, which brings another build into play (on Debian: apt install libvulkan1);';
+  return `The GPU can't run ${unfit.join(', ')} of node-llama-cpp ${NODE_LLAMA_CPP_VERSION}; the log of the engine says why. Choose one:${vulkan} update the driver; put a llama-server that was built for this GPU on PATH and set package.name: llama-server; or set policy.gpu: allowed-cpu and devices: [] to run on the CPU.`;
 }
 
 function noBuild(machine: MachineFacts): string {
