@@ -5,7 +5,7 @@
 --       3 now, Unix ms   4 until when the lease holds, Unix ms   5 prefix of run records   6 prefix of event logs
 --       7 ms after which a waiting batch task need not wait for interactive ones   8 slots that such tasks may take
 --       9 interactive tasks that start between two of them   10 prefix of sessions   11 the pool
---       12… of each replica: its slots, 0 = may not be taken, and its device mask
+--       12… of each replica: its slots, 0 = may not be taken; its device mask; tokens that its KV cache may still grow by, '' = as many as you like
 -- Reply {'claimed', task, attempt, replica (1-based), highest event id, tokens in the log, request, when it was begun, how often it was
 --        begun with tokens in the log (this time included), first-token facts or '', 1 if it was placed in this pool again else 0}
 --       {'full'} somebody could start, and no replica has a free slot   {'held'} nobody waits; the named task holds a live lease
@@ -16,7 +16,8 @@
 -- Invariant: of all attempts only the newest holds the fence, and it holds exactly one lease. Interactive tasks start before batch tasks,
 --       each class in order of entry; but a task that is out of line (its worker died, or its place was lost) starts at once by its ticket.
 --       Who requires a device mask waits for a replica that has it, and is overtaken by those who don't; the replica where its session ran
---       last (field `home`) is preferred as long as it has a free slot.
+--       last (field `home`) is preferred as long as it has a free slot. One whose memory does not suffice for the tokens that the task fills
+--       (field `kv`) is taken only where no other has a free slot: it may suffice a moment later, and nobody waits for what may never come.
 --       Once there are tokens in the log, begin and facts of their first stay.
 --       Keys of the task that is chosen are built from the prefixes: they have the hash tag of all others.
 local named, now = ARGV[1], tonumber(ARGV[3])
@@ -38,21 +39,27 @@ local room = {}
 local function has_room(k)
   if room[k] == nil then
     redis.call('ZREMRANGEBYSCORE', KEYS[k], '-inf', now)
-    room[k] = redis.call('ZCARD', KEYS[k]) < tonumber(ARGV[2 * k])
+    room[k] = redis.call('ZCARD', KEYS[k]) < tonumber(ARGV[3 * k - 6])
   end
   return room[k]
 end
-local function replica_for(mask, session)
+local function has_memory(k, tokens)
+  local most = ARGV[3 * k - 4]
+  return most == '' or not tokens or tonumber(tokens) <= tonumber(most)
+end
+local function replica_for(mask, session, tokens)
   local last = session and redis.call('HMGET', ARGV[10] .. session, 'pool', 'replica')
   local home = last and last[1] == ARGV[11] and ':' .. last[1] .. ':' .. last[2]
-  local best = nil
+  local best, any = nil, nil
   for k = 6, #KEYS do
-    if (not mask or mask == ARGV[2 * k + 1]) and has_room(k) then
-      if not home or string.sub(KEYS[k], -#home) == home then return k end
-      best = best or k
+    if (not mask or mask == ARGV[3 * k - 5]) and has_room(k) then
+      if home and string.sub(KEYS[k], -#home) == home then return k end
+      any = any or k
+      if not best and has_memory(k, tokens) then best = k end
+      if best and not home then return best end
     end
   end
-  return best
+  return best or any
 end
 
 -- The first of a class whose log is open: the submits of others are still under way. Whoever waits no more leaves.
@@ -65,7 +72,7 @@ local function first_of(class)
     for _, task in ipairs(some) do
       local record = redis.call('HMGET', ARGV[5] .. task, 'f', 'mask')
       if record[1] == 'q' then
-        if not record[2] or replica_for(record[2], nil) then return task end
+        if not record[2] or replica_for(record[2]) then return task end
         blocked = blocked + 1
       end
       if record[1] and record[1] ~= 'q' then leave_line(task) else skipped = skipped + 1 end
@@ -130,8 +137,8 @@ if not chosen then
 end
 
 local run, log = ARGV[5] .. chosen, ARGV[6] .. chosen
-local wish = redis.call('HMGET', run, 'mask', 'home')
-local replica = replica_for(wish[1], wish[2])
+local wish = redis.call('HMGET', run, 'mask', 'home', 'kv')
+local replica = replica_for(wish[1], wish[2], wish[3])
 if not replica then return { 'full' } end
 begin_stream(run, log)
 local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]

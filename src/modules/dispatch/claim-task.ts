@@ -57,6 +57,8 @@ export interface ClaimableReplica {
   readonly id: string;
   readonly slots: number;
   readonly deviceMask: string | null;
+  /** Tokens that its KV cache may still grow by; null: any task fits, for all that is known. */
+  readonly kvRoomTokens: number | null;
 }
 
 /** Claims a task and a slot for this worker. Rejects when Redis is away. */
@@ -130,8 +132,8 @@ export class ClaimTask {
         share.between,
         sessionKeyPrefix,
         config.id,
-        ...replicas.flatMap((replica) => [replica.slots, replica.deviceMask ?? '']),
-        ...others.flatMap(() => [0, '']),
+        ...replicas.flatMap((replica) => [replica.slots, replica.deviceMask ?? '', replica.kvRoomTokens ?? '']),
+        ...others.flatMap(() => [0, '', '']),
       ],
     );
     return claimOutcome(reply, replicas);

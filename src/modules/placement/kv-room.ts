@@ -10,6 +10,19 @@ export function kvRoomOf({ kvBytesPerToken, vramFreeBytes }: ReplicaSnapshot, to
   return kvBytesPerToken * tokens <= vramFreeBytes ? 'enough' : 'lacking';
 }
 
+/**
+ * Tokens that the KV cache of a replica may still grow by, where that is less than a task can fill. Null: it does not grow, there is enough
+ * for any task, or it is not known. Pure. @param ctxMax context of one task; null while unknown
+ */
+export function kvRoomTokens(
+  { kvBytesPerToken, vramFreeBytes }: ReplicaSnapshot,
+  ctxMax: number | null,
+): number | null {
+  if (kvBytesPerToken === 0 || kvBytesPerToken === null || vramFreeBytes === null) return null;
+  const tokens = Math.floor(vramFreeBytes / kvBytesPerToken);
+  return ctxMax !== null && tokens >= ctxMax ? null : tokens;
+}
+
 /** Of a task, tokens that it fills in a pool; never more than the pool gives one task. */
 export function kvTokensIn({ kvTokens }: PlacementRequest, { ctxMax }: PoolSnapshot): number {
   return Math.min(kvTokens, ctxMax ?? kvTokens);

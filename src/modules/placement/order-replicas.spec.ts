@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { kvRoomTokens } from './kv-room.js';
 import { orderReplicas } from './order-replicas.js';
 import type { ReplicaSnapshot } from './snapshot.js';
 
@@ -102,5 +103,14 @@ describe('whatever the replicas', () => {
         expect(busy.indexOf(true) === -1 || !busy.slice(busy.indexOf(true)).includes(false)).toBe(true);
       }),
     );
+  });
+});
+
+describe('the tokens that a replica has memory for', () => {
+  it('are told only where a task could need more', () => {
+    const room = (kvBytesPerToken: number | null, vramFreeBytes: number | null, ctxMax: number | null = 100) =>
+      kvRoomTokens(replica('a', { kvBytesPerToken, vramFreeBytes }), ctxMax);
+    expect([room(10, 999), room(10, 1000), room(10, 1000, null)]).toEqual([99, null, 100]);
+    expect([room(0, 0), room(null, 0), room(10, null)]).toEqual([null, null, null]);
   });
 });

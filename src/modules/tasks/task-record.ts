@@ -77,13 +77,15 @@ export interface OpenTask {
 
 /**
  * What the choice of its replica depends on, as names and values of the run record (dispatch/claim-task.lua): the session whose last replica
- * is the best one, and the device mask that it must have.
+ * is the best one, the device mask that it must have, and the tokens of context that it fills, where the engine may take memory for them.
  */
-export function replicaMarks({ request, turn }: Pick<OpenTask, 'request' | 'turn'>): string[] {
+export function replicaMarks({ request, turn, engine }: Pick<OpenTask, 'request' | 'turn' | 'engine'>): string[] {
   const mask = request.placement?.require_device_mask;
   return [
     ...(turn === null || request.kv_hint === 'cold' ? [] : ['home', turn.session_id]),
     ...(mask === undefined ? [] : ['mask', mask]),
+    // The only one that `engine.kv_allocation: per_request` is for.
+    ...(engine === 'openai' ? ['kv', `${kvTokens(request)}`] : []),
   ];
 }
 

@@ -39,13 +39,15 @@ function poolWith(share: number): LivePool {
 }
 
 const replicas = [
-  { id: 'r0', slots: 2, deviceMask: '0' },
-  { id: 'r1', slots: 1, deviceMask: '1' },
+  { id: 'r0', slots: 2, deviceMask: '0', kvRoomTokens: 50 },
+  { id: 'r1', slots: 1, deviceMask: '1', kvRoomTokens: null },
 ];
 
 /** What a task asks of its replica. Each session ran last where its name says. */
 interface Asks {
   readonly mask: '0' | '1' | null;
+  /** Tokens of context that it fills. */
+  readonly kv?: number;
   readonly session: 'p/r0' | 'p/r1' | 'q/r1' | null;
 }
 const anyReplica: Asks = { mask: null, session: null };
@@ -69,9 +71,13 @@ class Drive {
     return taskId;
   }
 
-  async open(taskId: string, { mask, session } = anyReplica): Promise<void> {
+  async open(taskId: string, { mask, session, kv } = anyReplica): Promise<void> {
     const request = JSON.stringify({ prompt: taskId });
-    const marks = [...(mask === null ? [] : ['mask', mask]), ...(session === null ? [] : ['home', session])];
+    const marks = [
+      ...(mask === null ? [] : ['mask', mask]),
+      ...(session === null ? [] : ['home', session]),
+      ...(kv === undefined ? [] : ['kv', `${kv}`]),
+    ];
     await this.log.open({ taskId, attempts: 0, request, startedFrame: 'id: 1\n\n', hubId: null, marks });
   }
 
@@ -132,13 +138,14 @@ class Model {
     this.passed = priority === 'batch' ? 0 : this.passed + 1;
   }
 
-  /** Where a task would run now: its session's replica, else the first that has the mask and a free slot. */
-  replicaFor({ mask, session }: Asks): string | undefined {
+  /** Where a task would run now: its session's replica, else the first that has the mask and a free slot, with the memory before without. */
+  replicaFor({ mask, session, kv = 0 }: Asks): string | undefined {
     const free = replicas.filter(
       ({ id, slots: most, deviceMask }) =>
         this.running.filter(({ replicaId }) => replicaId === id).length < most && (mask ?? deviceMask) === deviceMask,
     );
-    return (free.find(({ id }) => `p/${id}` === session) ?? free[0])?.id;
+    const roomy = free.find(({ kvRoomTokens }) => kv <= (kvRoomTokens ?? kv));
+    return (free.find(({ id }) => `p/${id}` === session) ?? roomy ?? free[0])?.id;
   }
 
   /** Somebody waits for a replica that others can't replace. */
@@ -165,6 +172,7 @@ const someStep = fc.oneof(
       asks: fc.record({
         mask: fc.constantFrom(null, null, '0' as const, '1' as const),
         session: fc.constantFrom(null, ...sessions),
+        kv: fc.constantFrom(9, 50, 51, 1000),
       }),
     }),
   },

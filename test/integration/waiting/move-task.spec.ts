@@ -147,7 +147,7 @@ class Drive {
       replicas: [{ known: { id: 'r0' } }],
       slots,
     } as unknown as LivePool; // Only what claiming looks at.
-    const replicas = [{ id: 'r0', slots, deviceMask: null }];
+    const replicas = [{ id: 'r0', slots, deviceMask: null, kvRoomTokens: null }];
     const first = this.first(poolId, named);
     const outcome = await this.claims.next(pool, replicas, named?.taskId ?? null);
     if (outcome.kind !== 'claimed') {
