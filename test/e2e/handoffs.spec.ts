@@ -1,6 +1,7 @@
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { encodeDemoModel } from '../../src/modules/provisioning/demo-model/write-demo-model.js';
 import { aTask, call, Deployment, submit } from '../support/deployment.js';
 import type { RunningOrchestrator } from '../support/orchestrator.js';
 import { ScriptedEngine } from '../support/scripted-engine.js';
@@ -12,6 +13,7 @@ interface ReplicaView {
   readonly url: string;
   readonly ready: boolean;
   readonly last_error: string | null;
+  readonly kv_bytes_per_token: number | null;
 }
 
 describe('handoff files', () => {
@@ -30,6 +32,7 @@ describe('handoff files', () => {
     storage = { data_dir: join(directory, 'data'), runtime_dir: join(directory, 'runtime') };
     folder = join(storage.runtime_dir, 'engines');
     await mkdir(folder, { recursive: true });
+    await writeFile(join(directory, 'scripted.gguf'), encodeDemoModel());
     await put('default-boot.json', handoff('boot', engines[0].url));
     all = await Deployment.create({ engines: [], config: { storage } });
     [manager, api] = await Promise.all([all.start(['pool-manager']), all.start(['api', 'worker'])]);
@@ -42,7 +45,7 @@ describe('handoff files', () => {
   });
 
   function handoff(replicaId: string, url: string, change: Readonly<Record<string, unknown>> = {}) {
-    const model = { id: 'scripted', path: '/models/scripted.gguf' };
+    const model = { id: 'scripted', path: join(directory, 'scripted.gguf') };
     const given = { provisioning_mode: 'external', device_mask: null, slots: 2, ctx_max: 4096, flags: [], pid: 1 };
     return { engine: 'llamacpp', url, pool_id: 'default', replica_id: replicaId, model, ...given, ...change };
   }
@@ -77,6 +80,9 @@ describe('handoff files', () => {
 
   it('that lie there at boot are bound, and their engines tested, before they get tasks', async () => {
     await untilReady('boot', engines[0].url);
+    await waitUntil('the header of its model to be read', async () =>
+      (await replicas()).some(({ kv_bytes_per_token: bytes }) => bytes === 256),
+    );
     expect(engines[0].selfTests.brokenOff).toBeGreaterThan(0);
     const task = aTask();
     await submit(api.url, task);

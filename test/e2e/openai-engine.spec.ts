@@ -3,7 +3,8 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openAiCompletion } from '../conformance/dialects/openai.js';
-import { aTask, call, Deployment } from '../support/deployment.js';
+import { aTask, call, Deployment, submit } from '../support/deployment.js';
+import { expectDocumented } from '../support/openapi.js';
 import type { RunningOrchestrator } from '../support/orchestrator.js';
 import { expectWholeStream, SseClient } from '../support/sse-client.js';
 import { waitUntil } from '../support/wait-until.js';
@@ -59,7 +60,11 @@ describe('a pool of an OpenAI-compatible server', () => {
     engine = await KeyedServer.start();
     all = await Deployment.create({
       engines: [engine.url],
-      pool: { engine: { id: 'openai', api_key_env: 'CLOUD_KEY' }, model: { ref: 'hf:org/model@main' }, slots: 2 },
+      pool: {
+        engine: { id: 'openai', api_key_env: 'CLOUD_KEY', kv_allocation: 'per_request' },
+        model: { ref: 'hf:org/model@main', kv_bytes_per_token: 2 ** 20 },
+        slots: 2,
+      },
       env: { CLOUD_KEY: key },
     });
     home = await all.start(['api', 'worker']);
@@ -84,6 +89,36 @@ describe('a pool of an OpenAI-compatible server', () => {
     const { body } = await call(`${home.url}/v2/pools/default`);
     expect(body).toMatchObject({ engine: 'openai', ready: true, slots: { total: 2 } });
     expect(JSON.stringify(body) + home.logs()).not.toContain(key);
+  });
+
+  it('takes what its GPU has memory for, and everything while nobody knows how much is free', async () => {
+    const read = async (task: ReturnType<typeof aTask>): Promise<unknown> =>
+      ((await call(`${home.url}/v2/tasks/${task.task_id}`)).body as { placement: { reasons: string[] } }).placement
+        .reasons;
+    const unknown = aTask({ max_tokens: 4 });
+    await submit(home.url, unknown);
+    const passed = 'whether GPU memory for its KV cache is free there is not known, so it was let pass';
+    expect(await read(unknown)).toContain(passed);
+    // As told by a process beside the engine.
+    const memory = JSON.stringify([80 * 2 ** 30, 100 * 2 ** 20, Date.now() + 60_000]);
+    await all.redis?.hset('{orchd}:gpu-memory:default', 'r0', memory);
+    const large = aTask({ max_tokens: 101 });
+    const refused = await waitUntil('it to be refused', async () => {
+      const answer = await call(`${home.url}/v2/tasks?dry_run=true`, 'POST', large);
+      return (answer.body as { outcome: string }).outcome === 'refused'
+        ? call(`${home.url}/v2/tasks`, 'POST', large)
+        : null;
+    });
+    expectDocumented('POST', '/v2/tasks', refused);
+    expect(refused).toMatchObject({
+      status: 503,
+      body: { code: 'POOL_UNREADY', message: expect.stringMatching(/takes 1\d\d MiB, .*has 100 MiB free/) as string },
+    });
+    const small = aTask({ max_tokens: 4 });
+    await submit(home.url, small);
+    expect(await read(small)).toEqual(['it is the only pool that can take the task']);
+    const { body } = await call(`${home.url}/v2/pools/default`);
+    expect(body).toMatchObject({ replicas: [{ vram_free_bytes: 100 * 2 ** 20, kv_bytes_per_token: 2 ** 20 }] });
   });
 
   it('says what is wrong when its key is', async () => {

@@ -17,11 +17,13 @@ it('leaves out replicas that are not ready', () => {
   expect(order(replica('a', { ready: false }), replica('b'))).toEqual(['b']);
 });
 
-it('puts free slots first, then free memory, then the smaller share of busy slots, then the id', () => {
+it('puts free slots first, then the smaller share of taken slots, then free memory, then the id', () => {
   const full = replica('a', { vramFreeBytes: 2 * gib, activeLeases: 4 });
   expect(order(full, replica('b', { vramFreeBytes: gib }))).toEqual(['b', 'a']);
   expect(order(replica('a', { vramFreeBytes: gib }), replica('b', { vramFreeBytes: 2 * gib }))).toEqual(['b', 'a']);
   expect(order(replica('a', { activeLeases: 2 }), replica('b', { activeLeases: 3, slots: 8 }))).toEqual(['b', 'a']);
+  const roomy = replica('a', { vramFreeBytes: 9 * gib, activeLeases: 1 });
+  expect(order(roomy, replica('b', { vramFreeBytes: gib }))).toEqual(['b', 'a']);
   expect(order(replica('b'), replica('a'))).toEqual(['a', 'b']);
 });
 

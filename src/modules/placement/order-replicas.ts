@@ -16,8 +16,11 @@ const nothing: Wish = { homeReplicaId: null, deviceMask: null, kvTokens: 0 };
 
 /**
  * The replicas of a pool that may take a task, best first, by the order that pools are chosen by: the one where its session ran last, if a
- * slot is free there, then one with a free slot (it would be done first: speed is measured by pool), most free GPU memory, smallest share of
- * taken slots, id. One that is known to lack the memory for the task's KV cache is left out. A session doesn't wait for its replica while another is free. Pure.
+ * slot is free there, then the one that would be done first, most free GPU memory, id. One that is known to lack the memory for the task's KV
+ * cache is left out. A session doesn't wait for its replica while another is free. Pure.
+ *
+ * Speed is measured by pool. Among its replicas one with a free slot is done before one without, and the fewer slots are taken the less a card
+ * is shared: so tasks spread over all cards, and memory decides between those that are equally busy.
  */
 export function orderReplicas(
   replicas: readonly ReplicaSnapshot[],
@@ -32,13 +35,16 @@ export function orderReplicas(
 }
 
 function standingOf({ id, slots, activeLeases, vramFreeBytes }: ReplicaSnapshot, homeReplicaId: string | null) {
+  const isBusy = activeLeases >= slots;
+  const load = activeLeases / Math.max(1, slots);
   return {
     id,
-    isHome: id === homeReplicaId && activeLeases < slots,
-    completionMs: null,
+    isHome: id === homeReplicaId && !isBusy,
+    // In no unit: it only says who is first.
+    completionMs: isBusy ? 1 + load : load,
     isGuess: false,
-    isBusy: activeLeases >= slots,
+    isBusy,
     vramFreeBytes,
-    load: activeLeases / Math.max(1, slots),
+    load,
   };
 }

@@ -75,6 +75,8 @@ describe('a real llama.cpp from npm with the demo model', () => {
     const replica = await ready();
     expect(replica.slots).toBe(2);
     expect(replica.ctxMax).toBeGreaterThan(0);
+    // One layer of two heads of 32, keys and values in two bytes each.
+    expect(replica.kvBytesPerToken).toBe(256);
     const { text, usage } = await decode(replica.url ?? '');
     expect(text).not.toBe('');
     expect(usage.tokensOut).toBeGreaterThan(0);
