@@ -36,7 +36,7 @@ async function look(replicas: readonly ReturnType<typeof replica>[]) {
           return Promise.resolve();
         },
       },
-      { PATH: `${directory}:${process.env['PATH'] ?? ''}` },
+      { PATH: `${directory}:/usr/bin:/bin` },
       {
         setGpus: (figures) => {
           watch.stop();

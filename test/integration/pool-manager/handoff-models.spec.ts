@@ -2,9 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { encodeGguf, type GgufValue } from '../provisioning/demo-model/gguf-file.js';
-import type { Handoff } from './handoff.js';
-import { HandoffModels } from './handoff-models.js';
+import { encodeGguf, type GgufValue } from '../../../src/modules/provisioning/demo-model/gguf-file.js';
+import type { Handoff } from '../../../src/modules/pool-manager/handoff.js';
+import { HandoffModels } from '../../../src/modules/pool-manager/handoff-models.js';
 
 let directory: string;
 
