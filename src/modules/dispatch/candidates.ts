@@ -9,3 +9,12 @@ export function candidates(pool: LivePool, tried: ReadonlySet<string>, wish?: Re
     .filter(({ id }) => !tried.has(id))
     .map((replica) => ({ ...replica, kvRoomTokens: kvRoomTokens(replica, pool.ctxMax) }));
 }
+
+/**
+ * The replica on which a task may begin at once, as of the last look at the slots; null: none, or it must take the way through the queue. A
+ * session's replica that was seen full may be free by now: only the claim knows, so it chooses.
+ */
+export function replicaToStartOn(pool: LivePool, wish: ReplicaWish): string | null {
+  const [best, ...others] = candidates(pool, new Set(), wish).map(({ id }) => id);
+  return best === undefined || others.includes(wish.homeReplicaId ?? '') ? null : best;
+}

@@ -3,7 +3,7 @@ import type { PoolQueues } from '../admission/index.js';
 import { closedChannel, type EventLog } from '../events/index.js';
 import { workersKey, type Lease } from '../pools/index.js';
 import type { StartableTask, StartedTask, StartNow } from '../tasks/index.js';
-import { candidates } from './candidates.js';
+import { replicaToStartOn } from './candidates.js';
 import { LateOffers } from './late-offers.js';
 import { PoolProcessor } from './pool.processor.js';
 import type { RunOutcome } from './run-context.js';
@@ -105,7 +105,7 @@ export class Dispatcher {
   readonly startNow: StartNow = {
     choose: (poolId, wish) => {
       const pool = this.isDraining ? null : this.with_.pools.find(poolId);
-      return pool === null ? null : (candidates(pool, new Set(), wish)[0]?.id ?? null);
+      return pool === null ? null : replicaToStartOn(pool, wish);
     },
     start: (task, replicaId) => this.startTask(task, replicaId),
   };
