@@ -35,7 +35,7 @@ interface Slot {
 }
 
 const mostSlots = 16;
-const halvings = 18;
+const mostSteps = 64;
 const farMs = 4e10;
 
 /**
@@ -49,11 +49,16 @@ const farMs = 4e10;
  */
 export function startQuantile(queue: Queue): (share: number, deviate: number) => number {
   const slots = slotsOf(queue);
-  const guess = queue.typicalRun.mean + queue.aheadRun.mean;
-  const first = (share: number): number => firstAbove(chanceOfFirst(slots), share, guess);
+  const chance = chanceOfFirst(slots);
+  const first = (share: number): number => whenAbove(chance, share, queue.typicalRun.mean);
   if (queue.ahead === 0 && queue.overtaking.perMs === 0) return first;
+  const deviates = deviateOf(queue, slots);
+  const guess = queue.typicalRun.mean + (queue.ahead * queue.aheadRun.mean) / queue.slots;
   // Nobody starts before the first slot comes free, however the normal approximation has it for few departures.
-  return (share, deviate) => Math.max(first(share), firstAbove(deviateOf(queue, slots), deviate, guess));
+  return (share, deviate) => {
+    const ms = whenAbove(deviates, deviate, guess);
+    return chance(ms) >= share ? ms : first(share);
+  };
 }
 
 function chanceOfFirst(slots: readonly Slot[]): (ms: number) => number {
@@ -127,18 +132,31 @@ function exponential(meanMs: number, weight: number): Slot {
   return { by: (ms) => 1 - Math.exp(-ms / meanMs), meanMs, weight };
 }
 
-/** The smallest t at which a growing function reaches the goal. */
-function firstAbove(value: (ms: number) => number, goal: number, firstGuess: number): number {
-  let high = Math.max(1, firstGuess);
-  let low = 0;
-  while (high < farMs && value(high) < goal) {
-    low = high;
+/** When a growing function reaches the goal: within a four-millionth of the time, or a millionth of the goal. Illinois method (Dowell and Jarratt 1971). */
+function whenAbove(value: (ms: number) => number, goal: number, guess: number): number {
+  let [low, high] = [0, Math.max(1, guess)];
+  let [below, above] = [value(low) - goal, value(high) - goal];
+  while (high < farMs && above < 0) {
+    [low, below] = [high, above];
     high *= 2;
+    above = value(high) - goal;
   }
-  for (let n = 0; n < halvings; n++) {
-    const middle = (low + high) / 2;
-    if (value(middle) < goal) low = middle;
-    else high = middle;
+  let side = 0;
+  for (let step = 0; step < mostSteps && high - low > high * 2 ** -22; step++) {
+    // Halves where the straight line leads nowhere: at a corner, or where the function is flat.
+    const isStuck = step % 8 === 7 || below >= 0 || above <= 0;
+    const middle = isStuck ? (low + high) / 2 : low + ((high - low) * below) / (below - above);
+    const off = value(middle) - goal;
+    if (Math.abs(off) < 1e-6) return middle;
+    if (off < 0) {
+      [low, below] = [middle, off];
+      if (side < 0) above /= 2;
+      side = -1;
+    } else {
+      [high, above] = [middle, off];
+      if (side > 0) below /= 2;
+      side = 1;
+    }
   }
   return high;
 }

@@ -4,12 +4,14 @@ import type { Clock } from '../../platform/clock/clock.js';
 import type { LineGauge } from '../admission/index.js';
 import { decide, type Decision, type PlacementRequest } from '../placement/index.js';
 import type { LivePool, PoolRegistry } from '../pools/index.js';
-import { poolSnapshot } from './pool-snapshot.js';
+import { poolSnapshot, StartForecasts } from './pool-snapshot.js';
 import { expectedTokens, kvTokens } from './task-record.js';
 import { isStrict, workOf } from './task-work.js';
 
 /** Asks placement where a request should run, on what is known of the pools now. */
 export class PlaceTask {
+  private readonly forecasts = new StartForecasts();
+
   constructor(
     private readonly pools: Pick<PoolRegistry, 'all'>,
     private readonly gauge: Pick<LineGauge, 'of'>,
@@ -28,7 +30,7 @@ export class PlaceTask {
     home: PlacementRequest['affinity'] = null,
   ): Decision {
     const task = { priority: request.priority, tokens: expectedTokens(request), nowMs: this.clock.now() };
-    const snapshots = pools.map((pool) => poolSnapshot(pool, this.gauge.of(pool.config.id), task));
+    const snapshots = pools.map((pool) => poolSnapshot(pool, this.gauge.of(pool.config.id), task, this.forecasts));
     return decide({ ...placementRequest(request), affinity: home, mayPin: this.policy.mayPin }, snapshots);
   }
 }

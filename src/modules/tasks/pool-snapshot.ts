@@ -1,6 +1,6 @@
 import type { Priority } from '../../contract/common.js';
 import { engineCapabilities } from '../../engines/engine-capabilities.js';
-import { estimateRun, type LineDepth, type LineView } from '../admission/index.js';
+import { estimateRun, type LineDepth, type LineView, type StartEstimate } from '../admission/index.js';
 import type { PoolSnapshot, ReplicaSnapshot } from '../placement/index.js';
 import { busySlots, kvBytesPerTokenOf, unreadyReason, vramOf, type LivePool } from '../pools/index.js';
 import { predictStart } from './predict-start.js';
@@ -13,8 +13,44 @@ export interface ExpectedTask {
   readonly nowMs: number;
 }
 
+/** Ms a prediction is good for where pools are compared: what it is made of is older (`LineGauge`). */
+const forecastMs = 100;
+
+interface Forecast {
+  readonly start: StartEstimate;
+  readonly perf: LivePool['perf'];
+  readonly depth: LineDepth;
+  readonly slots: number;
+  readonly busy: number;
+  /** Unix ms */
+  readonly untilMs: number;
+}
+
+/** When a task would start in each pool, as of a moment ago: for choosing between pools, and never told as a task's own. */
+export class StartForecasts {
+  private readonly kept = new Map<string, Forecast>();
+
+  /** @param depth the line, as last looked at */
+  of(pool: LivePool, depth: LineDepth, { priority, nowMs }: ExpectedTask): StartEstimate {
+    const key = `${priority} ${pool.config.id}`;
+    const { perf, slots } = pool;
+    const busy = busySlots(pool);
+    const kept = this.kept.get(key);
+    const isSame = kept?.depth === depth && kept.perf === perf && kept.slots === slots && kept.busy === busy;
+    if (isSame && nowMs <= kept.untilMs) return kept.start;
+    const start = predictStart(pool, lineViewOf(pool, depth, priority, busy), priority, nowMs);
+    this.kept.set(key, { start, perf, depth, slots, busy, untilMs: nowMs + forecastMs });
+    return start;
+  }
+}
+
 /** A pool as placement sees it. @param depth its line, as of a moment ago */
-export function poolSnapshot(pool: LivePool, depth: LineDepth, task: ExpectedTask): PoolSnapshot {
+export function poolSnapshot(
+  pool: LivePool,
+  depth: LineDepth,
+  task: ExpectedTask,
+  forecasts: StartForecasts,
+): PoolSnapshot {
   const { config } = pool;
   return {
     id: config.id,
@@ -27,7 +63,7 @@ export function poolSnapshot(pool: LivePool, depth: LineDepth, task: ExpectedTas
     ctxMax: pool.ctxMax,
     replicas: replicaSnapshots(pool),
     waiting: depth.interactive + depth.batch,
-    predicted: pool.ready ? predictionOf(pool, depth, task) : null,
+    predicted: pool.ready ? predictionOf(pool, depth, task, forecasts) : null,
   };
 }
 
@@ -53,9 +89,9 @@ export function lineViewOf(pool: LivePool, depth: LineDepth, priority: Priority,
   return { position, waiting: { interactive, batch }, tokens: tokensOf, busySlots: busy };
 }
 
-function predictionOf(pool: LivePool, depth: LineDepth, { priority, tokens, nowMs }: ExpectedTask) {
-  const run = estimateRun(pool.perf, tokens);
+function predictionOf(pool: LivePool, depth: LineDepth, task: ExpectedTask, forecasts: StartForecasts) {
+  const run = estimateRun(pool.perf, task.tokens);
   if (run === null) return null;
-  const start = predictStart(pool, lineViewOf(pool, depth, priority), priority, nowMs);
+  const start = forecasts.of(pool, depth, task);
   return start.isKnown ? { startMs: start.medianMs, runMs: run.medianMs } : null;
 }
