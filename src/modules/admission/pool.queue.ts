@@ -1,7 +1,10 @@
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Priority } from '../../contract/common.js';
+import { LuaScript } from '../../platform/redis/lua-script.js';
 import { keyPrefix } from '../../platform/redis/redis-connections.js';
+
+const unofferedScript = new LuaScript(new URL('./unoffered.lua', import.meta.url));
 
 /**
  * A ticket: it calls a worker, who starts whoever is first in line (dispatch/claim-task.lua); there is at least one for each waiting task. Ids
@@ -58,15 +61,11 @@ export class PoolQueue {
 
   /** Of these tasks, those that no worker will ever be offered: their job is missing or has finished. */
   async unoffered(taskIds: readonly string[]): Promise<string[]> {
-    const pipeline = this.redis.pipeline();
-    for (const taskId of taskIds) pipeline.hmget(this.queue.toKey(taskId), 'timestamp', 'finishedOn');
-    const replies = (await pipeline.exec()) ?? [];
-    return taskIds.filter((_, place) => {
-      const [error, fields] = replies[place] ?? [];
-      if (error) throw error;
-      const [timestamp, finishedOn] = Array.isArray(fields) ? fields : [];
-      return typeof timestamp !== 'string' || typeof finishedOn === 'string';
-    });
+    if (taskIds.length === 0) return [];
+    const reply = await unofferedScript.run(this.redis, [], [this.queue.toKey(''), ...taskIds]);
+    if (!Array.isArray(reply)) throw new Error('unexpected reply of unoffered.lua');
+    const places = new Set(reply.map(Number));
+    return taskIds.filter((_, place) => places.has(place + 1));
   }
 
   /** Bounds how many of the pool's tasks run at once, over all workers. Nobody reads BullMQ's stream of events, which else keeps 10,000. */

@@ -13,7 +13,7 @@ import {
   type DropTask,
   type EndTask,
   type FollowMove,
-  type OpenTask,
+  type ListedTask,
   type TasksRepository,
 } from '../tasks/index.js';
 
@@ -105,16 +105,16 @@ export class Reconciler {
   private async openTasks(): Promise<void> {
     const { tasks, clock } = this.with_;
     const before = clock.now() - minAgeMs;
-    let last: OpenTask | null = null;
+    let last: ListedTask | null = null;
     do {
-      const page: OpenTask[] = await tasks.listOpen(pageSize, last, before);
+      const page: ListedTask[] = await tasks.listOpen(pageSize, last, before);
       for (const [poolId, group] of byPool(page)) await this.group(poolId, group);
       last = page.length === pageSize ? (page.at(-1) ?? null) : null;
     } while (last !== null && !this.isStopped);
     this.brokenOff.forgetOthers();
   }
 
-  private async group(poolId: string, group: readonly OpenTask[]): Promise<void> {
+  private async group(poolId: string, group: readonly ListedTask[]): Promise<void> {
     const queue = this.with_.queues.of(poolId);
     if (queue === null) {
       for (const task of group) await this.poolIsGone(task);
@@ -134,7 +134,7 @@ export class Reconciler {
   }
 
   /** @param isForgotten no worker runs it, and none is called for it */
-  private async repair(task: OpenTask, { fence, poolId }: Standing, isForgotten: boolean): Promise<void> {
+  private async repair(task: ListedTask, { fence, poolId }: Standing, isForgotten: boolean): Promise<void> {
     if (poolId !== null && poolId !== task.poolId) await this.follow(task, poolId);
     else if (fence === 'x') await this.settle(task);
     else if (fence === null && task.state === 'running') await this.logIsLost(task);
@@ -142,13 +142,13 @@ export class Reconciler {
   }
 
   /** It was placed again, and whoever did it died before the row said so. What else is to be done is done in the next pass. */
-  private async follow(task: OpenTask, toPoolId: string): Promise<void> {
+  private async follow(task: ListedTask, toPoolId: string): Promise<void> {
     const engine = this.with_.pools.find(toPoolId)?.config.engine.id ?? task.engine;
     await this.with_.followMove.run([{ task, toPoolId, engine, decision: null }]);
   }
 
   /** Tasks that a live worker runs, whether the queue knows of them or not. */
-  private held(poolId: string, group: readonly OpenTask[], standings: readonly Standing[]): Promise<Set<string>> {
+  private held(poolId: string, group: readonly ListedTask[], standings: readonly Standing[]): Promise<Set<string>> {
     const attempts = group.flatMap(({ taskId }, place) => {
       const attempt = /^r(\d+)$/.exec(standings[place]?.fence ?? '')?.[1];
       return attempt === undefined ? [] : [{ taskId, attempt: Number(attempt) }];
@@ -158,19 +158,21 @@ export class Reconciler {
   }
 
   /** Closed in the log, not yet in the row. */
-  private async settle(task: OpenTask): Promise<void> {
+  private async settle(task: ListedTask): Promise<void> {
     await this.with_.endTask.settle(task.taskId);
     await this.forget(task);
   }
 
   /** Accepted, and nobody would ever run it: Redis lost it, or a submit died half way. */
-  private async putBack(task: OpenTask): Promise<void> {
+  private async putBack({ taskId }: ListedTask): Promise<void> {
     const { log, queues, line, pools, deadlines, clock, logger } = this.with_;
+    // A row that has ended meanwhile must not come back.
+    const task = await this.with_.tasks.findOpen(taskId);
+    if (task === null) return;
     const queue = queues.of(task.poolId);
     const pool = pools.find(task.poolId);
-    // A row that has ended meanwhile must not come back.
-    if (queue === null || pool === null || (await this.with_.tasks.findOpen(task.taskId)) === null) return;
-    await queue.withdraw(task.taskId);
+    if (queue === null || pool === null) return;
+    await queue.withdraw(taskId);
     await log.keep([task.taskId]);
     const fence = await log.fence(task.taskId);
     if (fence === null || fence === 'q') {
@@ -203,7 +205,7 @@ export class Reconciler {
   }
 
   /** Begun, and its log is gone with Redis: nobody knows what its readers saw. */
-  private async logIsLost(task: OpenTask): Promise<void> {
+  private async logIsLost(task: ListedTask): Promise<void> {
     const { log, endTask, logger } = this.with_;
     if ((await this.with_.tasks.findOpen(task.taskId)) === null) return;
     const message = 'The task had begun when its event log was lost. Submit it again.';
@@ -223,7 +225,7 @@ export class Reconciler {
     );
   }
 
-  private async poolIsGone(task: OpenTask): Promise<void> {
+  private async poolIsGone(task: ListedTask): Promise<void> {
     const message = 'The pool the task waited for is not configured any more. Submit it again.';
     const error = {
       code: 'POOL_UNAVAILABLE',
@@ -257,14 +259,14 @@ export class Reconciler {
     }
   }
 
-  private async forget(task: OpenTask): Promise<void> {
+  private async forget(task: ListedTask): Promise<void> {
     const { line, deadlines } = this.with_;
     await Promise.all([line.leave(task.poolId, task.taskId), deadlines.forget(task.taskId)]);
   }
 }
 
-function byPool(tasks: readonly OpenTask[]): Map<string, OpenTask[]> {
-  const groups = new Map<string, OpenTask[]>();
+function byPool(tasks: readonly ListedTask[]): Map<string, ListedTask[]> {
+  const groups = new Map<string, ListedTask[]>();
   for (const task of tasks) {
     const group = groups.get(task.poolId);
     if (group === undefined) groups.set(task.poolId, [task]);

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Clock } from '../../platform/clock/clock.js';
 import { LuaScript } from '../../platform/redis/lua-script.js';
-import { closedChannel, eventLogKey, hubChannelPrefix, runRecordKey } from './event-keys.js';
+import { closedChannel, eventLogKey, hubChannelPrefix, runRecordKey, runRecordPrefix } from './event-keys.js';
 import { encodeFrame, type FrameTemplate, type TerminalFrame } from './frames.js';
 import { chunkOfEntry, joinedChunks, LogChunk } from './log-chunk.js';
 
@@ -16,6 +16,7 @@ const followScript = new LuaScript(new URL('./follow-log.lua', import.meta.url),
 const markStoppedScript = new LuaScript(new URL('./mark-stopped.lua', import.meta.url));
 const replaceScript = new LuaScript(new URL('./replace-lost.lua', import.meta.url), firstEventLua);
 const readScript = new LuaScript(new URL('./read-log.lua', import.meta.url));
+const standingsScript = new LuaScript(new URL('./standings.lua', import.meta.url));
 const unfollowScript = new LuaScript(new URL('./unfollow-log.lua', import.meta.url));
 
 /** Ids have ten digits at the most; a task of this many events does not exist. */
@@ -213,15 +214,11 @@ export class EventLog {
 
   /** How several tasks stand, in one trip. */
   async standings(taskIds: readonly string[]): Promise<Standing[]> {
-    const pipeline = this.redis.pipeline();
-    for (const taskId of taskIds) pipeline.hmget(runRecordKey(taskId), 'f', 'p');
-    const replies = (await pipeline.exec()) ?? [];
-    return taskIds.map((_, place) => {
-      const [error, fields] = replies[place] ?? [];
-      if (error) throw error;
-      const [fence, poolId] = (Array.isArray(fields) ? fields : []) as (string | null)[];
-      return { fence: fence ?? null, poolId: poolId ?? null };
-    });
+    if (taskIds.length === 0) return [];
+    const reply = await standingsScript.run(this.redis, [], [runRecordPrefix, ...taskIds]);
+    if (!Array.isArray(reply)) throw new Error('unexpected reply of standings.lua');
+    const texts = reply.map((text) => String(text) || null);
+    return taskIds.map((_, place) => ({ fence: texts[2 * place] ?? null, poolId: texts[2 * place + 1] ?? null }));
   }
 
   /**

@@ -6,7 +6,7 @@ import type { TasksRepository } from './tasks.repository.js';
 
 /** A task that waits in the line of another pool than its row says. */
 export interface MovedTask {
-  readonly task: OpenTask;
+  readonly task: Pick<OpenTask, 'taskId' | 'poolId' | 'priority'>;
   readonly toPoolId: string;
   readonly engine: EngineId;
   /** Why it went there; null: nobody knows any more. */

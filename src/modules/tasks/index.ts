@@ -23,7 +23,7 @@ export { StreamTask } from './stream-task.js';
 export { SubmitTask } from './submit-task.js';
 export { DeadlineGate } from './deadline-gate.js';
 export { readRunRequest, runRequestText, type RunRequest } from './run-request.js';
-export { expectedTokens, type OpenTask } from './task-record.js';
+export { expectedTokens, type ListedTask, type OpenTask } from './task-record.js';
 export { workOf } from './task-work.js';
 export { TaskReadsRepository } from './task-reads.repository.js';
 export { TasksModule, type TaskUseCases } from './tasks.module.js';

@@ -75,6 +75,9 @@ export interface OpenTask {
   readonly replicaId: string | null;
 }
 
+/** An open task as it is listed: where it should be. */
+export type ListedTask = Pick<OpenTask, 'taskId' | 'state' | 'poolId' | 'priority' | 'engine' | 'createdMs'>;
+
 /**
  * What the choice of its replica depends on, as names and values of the run record (dispatch/claim-task.lua): the session whose last replica
  * is the best one, the device mask that it must have, and the tokens of context that it fills, where the engine may take memory for them.

@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import type { EngineId } from '../../contract/common.js';
 import type { PlacementRecord, TaskState } from '../../contract/task-response.js';
 import { WriteBatcher } from '../../platform/database/write-batcher.js';
-import type { NewTask, OpenTask, SettledTask } from './task-record.js';
+import type { ListedTask, NewTask, OpenTask, SettledTask } from './task-record.js';
 
 /** Marks a task as begun by an attempt. */
 export interface TaskStart {
@@ -156,13 +156,20 @@ export class TasksRepository {
   }
 
   /** Open tasks in order of creation, a page at a time. @param after the last one of the page before */
-  async listOpen(limit: number, after: OpenTask | null, createdBeforeMs: number): Promise<OpenTask[]> {
-    const found = await this.pool.query<OpenRow>({
+  async listOpen(limit: number, after: ListedTask | null, createdBeforeMs: number): Promise<ListedTask[]> {
+    const found = await this.pool.query<ListedRow>({
       name: 'task-open-page',
       text: openPageSql,
       values: [limit, after?.createdMs ?? 0, after?.taskId ?? '00000000-0000-0000-0000-000000000000', createdBeforeMs],
     });
-    return found.rows.map(openTask);
+    return found.rows.map((row) => ({
+      taskId: row.task_id,
+      state: row.state,
+      poolId: row.pool_id,
+      priority: row.priority,
+      engine: row.engine,
+      createdMs: row.created_at.getTime(),
+    }));
   }
 
   /** Of these ids, those under which no open task is stored: never accepted, or ended. */
@@ -216,10 +223,13 @@ const openColumns =
   'task_id, state, pool_id, priority, attempts, correlation_id, request, admission, engine, created_at, deadline_at, turn, started_at, replica_id';
 const openSql = `SELECT ${openColumns} FROM tasks WHERE state IN ('queued', 'running')`;
 
+/** The prompts stay where they are: a long line is listed every few seconds. */
+const listedColumns = 'task_id, state, pool_id, priority, engine, created_at';
+
 /** Merged from the heads of one walk over an index per state and class, as lists are: never a sort of all that is open. */
 const openPageSql = `
   SELECT head.* FROM unnest('{queued,running}'::task_state[]) AS s(state), unnest(enum_range(NULL::task_priority)) AS p(priority), LATERAL (
-    SELECT ${openColumns} FROM tasks
+    SELECT ${listedColumns} FROM tasks
     WHERE (state, priority, created_at, task_id) > (s.state, p.priority, to_timestamp($2::double precision / 1000), $3::uuid)
       AND (state, priority, created_at) < (s.state, p.priority, to_timestamp($4::double precision / 1000))
     ORDER BY state, priority, created_at, task_id LIMIT $1
@@ -234,6 +244,8 @@ interface StandingRow {
   on_disconnect: string | null;
   artifact_id: string | null;
 }
+
+type ListedRow = Pick<OpenRow, 'task_id' | 'state' | 'pool_id' | 'priority' | 'engine' | 'created_at'>;
 
 interface OpenRow {
   task_id: string;
