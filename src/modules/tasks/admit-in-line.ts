@@ -1,6 +1,6 @@
 import type { Clock } from '../../platform/clock/clock.js';
 import type { Deadlines, Line, PoolQueues } from '../admission/index.js';
-import type { EventLog } from '../events/index.js';
+import type { EventLog, LogChunk } from '../events/index.js';
 import type { PoolRegistry } from '../pools/index.js';
 import type { DropTask } from './drop-task.js';
 import { newTask, type Draft, type SubmitContext, type SubmitOutcome } from './draft.js';
@@ -40,7 +40,8 @@ export class AdmitInLine {
       priority: request.priority,
       expectedTokens: expectedTokens(request),
     };
-    const { kind, view, droppedTaskId } = await line.enter(entry, lineBounds(pool, request.priority, pools));
+    const bounds = lineBounds(pool, request.priority, pools);
+    const { kind, view, droppedTaskId } = await line.enter(entry, bounds);
     if (kind === 'full' || droppedTaskId !== null) telemetry.pushedBack(pool);
     if (kind === 'full') throw lineIsFull(pool, view, request.priority, clock.now());
     if (droppedTaskId !== null) dropTask.soon(pool.config.id, droppedTaskId);
@@ -55,36 +56,24 @@ export class AdmitInLine {
       if (kind === 'entered' && state?.state !== 'queued') await line.leave(task.poolId, taskId);
       return null;
     }
-    const isOpen = await this.open(task, context);
+    const started = await this.open(task, context, bounds.makesRoom);
     telemetry.accepted(task, pool, context);
-    return {
-      admission: task.admission,
-      started: isOpen ? startedChunk(task) : null,
-      left: draft.admitted?.left ?? null,
-    };
+    return { admission: task.admission, started, left: draft.admitted?.left ?? null };
   }
 
   /** The task is accepted already: when Redis fails here, the reconciler opens it as soon as Redis is back. */
-  private async open(task: NewTask, context: SubmitContext): Promise<boolean> {
+  private async open(task: NewTask, context: SubmitContext, makesRoom: boolean): Promise<LogChunk | null> {
     const { queues, log, dropTask, telemetry, deadlines } = this.with_;
     const queue = queues.of(task.poolId);
-    if (queue === null) return false;
-    const open = {
-      ...task,
-      state: 'queued',
-      priority: task.request.priority,
-      attempts: 0,
-      startedMs: null,
-      replicaId: null,
-    } as const;
+    if (queue === null) return null;
     try {
-      await openTask(open, { log, queue, deadlines }, { hubId: context.hubId });
+      await openTask(task, { log, queue, deadlines }, { hubId: context.hubId });
       // Whoever took its place meanwhile may have found no log to close.
-      dropTask.soonIfDropped(task.poolId, task.taskId);
-      return true;
+      if (makesRoom) dropTask.soonIfDropped(task.poolId, task.taskId);
+      return context.hubId === null ? null : startedChunk(task);
     } catch (error) {
       telemetry.leftToReconciler(task, error);
-      return false;
+      return null;
     }
   }
 }

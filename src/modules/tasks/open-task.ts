@@ -37,25 +37,34 @@ export function startedChunk(task: NewTask): LogChunk {
   return new LogChunk(task.taskId, { first: 1, last: 1, isFinal: false }, bytes);
 }
 
+/** An accepted task as far as its log and its ticket depend on it. */
+export type OpenableTask = Pick<
+  OpenTask,
+  'taskId' | 'poolId' | 'correlationId' | 'request' | 'admission' | 'engine' | 'deadlineMs' | 'told' | 'turn'
+> & {
+  /** How often it was begun; absent: never. */
+  readonly attempts?: number | undefined;
+};
+
 /** Opens the log of an accepted task; one that is there stays. @param about who follows from the start, and `lostIds` if it was there before */
 export async function openLog(
   log: Pick<EventLog, 'open'>,
-  task: OpenTask,
+  task: OpenableTask,
   about: { readonly hubId?: string | null; readonly floorId?: number },
 ): Promise<void> {
-  const { taskId, attempts } = task;
+  const { taskId, attempts = 0 } = task;
   const [request, marks] = [runRequestText(runRequestOf(task)), replicaMarks(task)];
   await log.open({ taskId, attempts, request, startedFrame: startedFrame(task), hubId: null, marks, ...about });
 }
 
 /** Opens the log of an accepted task and offers the task to the workers, in one trip. Doing it twice is the same as once. */
 export async function openTask(
-  task: OpenTask,
+  task: OpenableTask,
   { log, queue, deadlines }: { readonly log: EventLog; readonly queue: PoolQueue; readonly deadlines: Deadlines },
   about: Parameters<typeof openLog>[2],
 ): Promise<void> {
   const opened = openLog(log, task, about);
-  const offered = queue.offer(task.taskId, task.priority);
+  const offered = queue.offer(task.taskId, task.request.priority);
   const watched = task.deadlineMs === null ? null : deadlines.watch(task.taskId, task.deadlineMs);
   await Promise.all([opened, offered, watched]);
 }

@@ -1,6 +1,6 @@
 import type { Priority } from '../../contract/common.js';
 import { expectedTokens, type OpenTask, type ToldStart } from './task-record.js';
-import { workFieldsOf, type WorkFields } from './task-work.js';
+import type { WorkFields } from './task-work.js';
 
 /** What a worker needs to run a task; lies in the run record while the task is open. */
 export interface RunRequest extends WorkFields {
@@ -19,15 +19,25 @@ export interface RunRequest extends WorkFields {
 }
 
 /** The part of an accepted request that its worker needs. */
-export function runRequestOf({
-  correlationId,
-  request,
-  deadlineMs,
-  told,
-  turn,
-}: Pick<OpenTask, 'correlationId' | 'request' | 'deadlineMs' | 'told' | 'turn'>): RunRequest {
+export function runRequestOf(
+  task: Pick<OpenTask, 'correlationId' | 'request' | 'deadlineMs' | 'told' | 'turn'>,
+): RunRequest {
+  const { correlationId, request, deadlineMs, told, turn } = task;
+  const { workload, prompt, messages, inputs, query, documents } = request;
+  const { max_tokens, seed, determinism, sampling, kv_hint } = request;
+  // Spelled out, since every start pays for it: spread from another object it takes V8 thirty times as long.
   return {
-    ...workFieldsOf(request),
+    workload,
+    prompt,
+    messages,
+    inputs,
+    query,
+    documents,
+    max_tokens,
+    seed,
+    determinism,
+    sampling,
+    kv_hint,
     correlation_id: correlationId,
     session_id: request.session_id,
     priority: request.priority,
@@ -36,20 +46,19 @@ export function runRequestOf({
     generation: turn?.generation,
     expected_tokens: expectedTokens(request),
     told,
-  };
+  } satisfies Record<keyof RunRequest, unknown>;
 }
 
 /** A run request as it lies in the run record, without what says nothing: many wait, and each is held in memory. */
 export function runRequestText(request: RunRequest): string {
-  const { deadline_ms, session_time_ms, told, expected_tokens, ...rest } = request;
-  const short = {
-    ...rest,
-    ...(deadline_ms !== null && { deadline_ms }),
-    ...(session_time_ms !== null && { session_time_ms }),
-    ...(expected_tokens !== rest.max_tokens && { expected_tokens }),
-    ...(told !== null && { told }),
-  };
-  return JSON.stringify(short);
+  const { deadline_ms, session_time_ms, told, expected_tokens, max_tokens } = request;
+  return JSON.stringify({
+    ...request,
+    deadline_ms: deadline_ms ?? undefined,
+    session_time_ms: session_time_ms ?? undefined,
+    told: told ?? undefined,
+    expected_tokens: expected_tokens === max_tokens ? undefined : expected_tokens,
+  });
 }
 
 /** What `runRequestText` wrote, now or in an earlier release. */

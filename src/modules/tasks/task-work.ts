@@ -19,13 +19,6 @@ export type WorkFields = Pick<
   readonly workload?: TaskRequest['workload'] | undefined;
 };
 
-/** The fields of a larger record that say what an engine is to do. */
-export function workFieldsOf(request: WorkFields): WorkFields {
-  const { workload, prompt, messages, inputs, query, documents } = request;
-  const { max_tokens, seed, determinism, sampling, kv_hint } = request;
-  return { workload, prompt, messages, inputs, query, documents, max_tokens, seed, determinism, sampling, kv_hint };
-}
-
 /** A request in the words of the adapter port. Throws for one that the contract (contract/task-input.ts) would not have let in. */
 export function workOf(request: WorkFields): EngineWork {
   const { workload = 'completion', inputs, query, documents } = request;
