@@ -10,7 +10,7 @@ const pollMs = 15;
 export async function waitUntil<Value>(
   what: string,
   look: () => Value | Promise<Value>,
-  withinMs = 20_000,
+  withinMs = 40_000,
 ): Promise<Exclude<Value, null | undefined | false>> {
   const deadline = Date.now() + withinMs;
   for (;;) {
@@ -29,7 +29,7 @@ export async function waitUntil<Value>(
 }
 
 /** Rejects when a promise takes longer than `withinMs`. */
-export async function within<Value>(what: string, promise: Promise<Value>, withinMs = 20_000): Promise<Value> {
+export async function within<Value>(what: string, promise: Promise<Value>, withinMs = 40_000): Promise<Value> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`waited ${withinMs} ms for ${what}`)), withinMs);
