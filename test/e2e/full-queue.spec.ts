@@ -209,6 +209,7 @@ describe('a full queue that drops', () => {
       classCapacity: null,
       makesRoom: true,
       slots: 1,
+      share: { slots: 0, between: 0, maxWaitMs: 0, runPrefix: '{orchd}:run:' },
       leaseKeys: [leaseKey('one', 'r0')],
       workersKey: workersKey('one'),
     });

@@ -191,6 +191,7 @@ describe('a task whose pool stops being ready while it waits', () => {
       capacity: null,
       classCapacity: null,
       slots: 1,
+      share: { slots: 0, between: 0, maxWaitMs: 0, runPrefix: '{orchd}:run:' },
       leaseKeys: [leaseKey('b', 'r0')],
       workersKey: workersKey('b'),
     };

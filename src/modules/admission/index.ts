@@ -6,11 +6,14 @@ export { estimateRun, estimateStart, onTimeProbability, type Estimate, type Star
 export {
   Line,
   lineKeys,
+  shareArgs,
+  startOrderLua,
   type EntryOutcome,
   type LineBounds,
   type LineDepth,
   type LineEntry,
   type LineView,
+  type OverdueShare,
 } from './line.js';
 export { droppedKey, lineKeeperKey } from './line-keys.js';
 export { PoolQueue, queueNameOf, queuePrefix, type PoolJob, type PoolJobName } from './pool.queue.js';

@@ -2,9 +2,13 @@ import type { Redis } from 'ioredis';
 import type { Priority } from '../../contract/common.js';
 import type { Clock } from '../../platform/clock/clock.js';
 import { LuaScript } from '../../platform/redis/lua-script.js';
+import type { BatchShare } from './batch-share.js';
 import { droppedKey, lineKey, lineSequenceKey, lineSumsKey, lineTokensKey } from './line-keys.js';
 
-const enterScript = new LuaScript(new URL('./enter-line.lua', import.meta.url));
+/** Functions that scripts need which say where in line a task stands. */
+export const startOrderLua = new URL('./start-order.lua', import.meta.url);
+
+const enterScript = new LuaScript(new URL('./enter-line.lua', import.meta.url), startOrderLua);
 const leaveScript = new LuaScript(new URL('./leave-line.lua', import.meta.url));
 
 export interface LineEntry {
@@ -12,6 +16,19 @@ export interface LineEntry {
   readonly poolId: string;
   readonly priority: Priority;
   readonly expectedTokens: number;
+}
+
+/** What overdue batch tasks of a pool get before interactive ones, as its scripts need it. */
+export interface OverdueShare extends BatchShare {
+  /** Batch tasks are overdue that have waited for so long. */
+  readonly maxWaitMs: number;
+  /** What the keys of run records begin with. */
+  readonly runPrefix: string;
+}
+
+/** `share` of the scripts, see start-order.lua. */
+export function shareArgs({ slots, between, maxWaitMs, runPrefix }: OverdueShare): (string | number)[] {
+  return [slots, between, maxWaitMs, runPrefix];
 }
 
 /** Bounds and surroundings of a pool's line. */
@@ -22,6 +39,7 @@ export interface LineBounds {
   /** Whether the oldest waiting task of the lowest class makes room for a newcomer where a bound is reached. */
   readonly makesRoom: boolean;
   readonly slots: number;
+  readonly share: OverdueShare;
   /** Redis keys of the pool's leases and of its live workers. */
   readonly leaseKeys: readonly string[];
   readonly workersKey: string;
@@ -39,7 +57,7 @@ export interface LineDepth {
 
 /** How a line looked at the moment of entry, the newcomer not counted. */
 export interface LineView {
-  /** Waiting tasks that start before this one. */
+  /** Waiting tasks that would start before this one if slots came free at this moment (start-order.lua), free slots taken off. */
   readonly position: number;
   readonly waiting: Readonly<Record<Priority, number>>;
   /** Tokens the waiting tasks are expected to make. */
@@ -85,6 +103,7 @@ export class Line {
       bounds.slots,
       bounds.makesRoom ? 1 : 0,
       onlyLooks ? 1 : 0,
+      ...shareArgs(bounds.share),
     ];
     const reply = await enterScript.run(this.redis, keys, args);
     return entryOutcome(reply);
@@ -114,26 +133,10 @@ export class Line {
     return { ...depth, tokens: interactive + batch, tokensOf: { interactive, batch } };
   }
 
-  /** How many waiting tasks are ahead of one, free slots not counted; null when it does not wait. */
-  async ahead(poolId: string, priority: Priority, taskId: string): Promise<number | null> {
-    const [rank, before] = await Promise.all([
-      this.redis.zrank(lineKey(poolId, priority), taskId),
-      priority === 'batch' ? this.redis.zcard(lineKey(poolId, 'interactive')) : 0,
-    ]);
-    return typeof rank === 'number' ? rank + before : null;
-  }
-
-  /** Slots that a live worker has free at this moment; 0 while no worker lives. The same count as at entry. */
-  async freeSlots({
-    slots,
-    leaseKeys,
-    workersKey,
-  }: Pick<LineBounds, 'slots' | 'leaseKeys' | 'workersKey'>): Promise<number> {
-    const now = this.clock.now();
-    const [workers, ...busy] = await Promise.all(
-      [workersKey, ...leaseKeys].map((key) => this.redis.zcount(key, now, '+inf')),
-    );
-    return workers === 0 ? 0 : Math.max(0, slots - busy.reduce((sum, count) => sum + count, 0));
+  /** The place of a task as `enter` would tell it now; 0 when it does not wait. */
+  async positionOf(task: Pick<LineEntry, 'taskId' | 'poolId' | 'priority'>, bounds: LineBounds): Promise<number> {
+    const { kind, view } = await this.foresee({ ...task, expectedTokens: 0 }, bounds);
+    return kind === 'present' ? view.position : 0;
   }
 
   /** Whether a task has lost its place to another and is not known to have ended. */

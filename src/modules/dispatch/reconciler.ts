@@ -8,6 +8,7 @@ import type { Leases, PoolRegistry } from '../pools/index.js';
 import { BrokenOff } from './broken-off.js';
 import {
   expectedTokens,
+  lineBounds,
   lostIds,
   openTask,
   type DropTask,
@@ -182,13 +183,8 @@ export class Reconciler {
         priority: task.priority,
         expectedTokens: expectedTokens(task.request),
       };
-      const bounds = {
-        capacity: null,
-        classCapacity: null,
-        makesRoom: false,
-        slots: pool.slots,
-        ...pools.keysOf(pool),
-      };
+      const unbounded = { capacity: null, classCapacity: null, makesRoom: false };
+      const bounds = { ...lineBounds(pool, task.priority, pools), ...unbounded };
       // It lost its place and is about to end: see `dropped`.
       if ((await line.enter(entry, bounds)).kind === 'dropped') return;
     }

@@ -7,7 +7,7 @@ export type { AdmissionGate, Draft } from './draft.js';
 export { EngineStop } from './engine-stop.js';
 export { EndTask } from './end-task.js';
 export { FollowMove, type MovedTask } from './follow-move.js';
-export { lineBounds } from './line-bounds.js';
+export { lineBounds, overdueShare } from './line-bounds.js';
 export { onTime, predictStart } from './predict-start.js';
 export type { Assigned as AssignedDecision } from './admission-answer.js';
 export { ForeseeTask } from './foresee-task.js';

@@ -1,5 +1,6 @@
 import type { Priority } from '../../contract/common.js';
-import type { LineBounds } from '../admission/index.js';
+import { batchShare, type LineBounds, type OverdueShare } from '../admission/index.js';
+import { runRecordKey } from '../events/index.js';
 import type { LivePool, PoolRegistry } from '../pools/index.js';
 
 /** Bounds of a pool's line for a class of tasks. */
@@ -12,8 +13,15 @@ export function lineBounds(pool: LivePool, priority: Priority, pools: PoolRegist
     classCapacity: ofClass ?? null,
     makesRoom: queue.full_policy === 'drop-lru',
     slots: pool.slots,
+    share: overdueShare(pool),
     ...pools.keysOf(pool),
   };
+}
+
+/** What overdue batch tasks of a pool get before interactive ones. */
+export function overdueShare({ config: { admission }, slots }: LivePool): OverdueShare {
+  const share = batchShare(slots, admission.batch_share);
+  return { ...share, maxWaitMs: admission.batch_max_wait_ms, runPrefix: runRecordKey('') };
 }
 
 /** Tasks that may wait before batch is shed. A tenth of a place is no place, but 0.29 of 100 are 29, whatever floating point makes of it. */

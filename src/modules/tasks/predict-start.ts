@@ -20,8 +20,10 @@ export function predictStart(pool: LivePool, view: LineView, priority: Priority,
   return estimateStart({
     priority,
     position: view.position,
-    // Free slots are there for the first of them.
-    tokensAhead: ahead === 0 ? 0 : ofClass(view.tokens) * Math.min(1, view.position / ahead),
+    // Free slots are there for the first of them; who is ahead beside them is a batch task that has waited too long.
+    tokensAhead:
+      (ahead === 0 ? 0 : ofClass(view.tokens) * Math.min(1, view.position / ahead)) +
+      Math.max(0, view.position - ahead) * (view.tokens.batch / Math.max(1, view.waiting.batch)),
     freeSlots: Math.max(0, pool.slots - view.busySlots),
     slots: pool.slots,
     running: pool.running,

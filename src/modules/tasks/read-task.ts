@@ -6,6 +6,7 @@ import type { Line } from '../admission/index.js';
 import type { EventLog } from '../events/index.js';
 import type { PoolRegistry } from '../pools/index.js';
 import type { EndTask } from './end-task.js';
+import { lineBounds } from './line-bounds.js';
 import { isFinal } from './task-state.js';
 import type { StoredTask, TaskReadsRepository } from './task-reads.repository.js';
 
@@ -47,11 +48,11 @@ export class ReadTask {
   private async withPosition(stored: StoredTask): Promise<Task> {
     if (stored.state !== 'queued') return { ...stored, queue_position: null };
     const pool = this.pools.find(stored.pool_id);
-    const [ahead, free] = await Promise.all([
-      this.line.ahead(stored.pool_id, stored.priority, stored.task_id),
-      pool === null ? 0 : this.line.freeSlots({ slots: pool.slots, ...this.pools.keysOf(pool) }),
-    ]);
-    return { ...stored, queue_position: Math.max(0, (ahead ?? 0) - free) };
+    // Of a pool that is not configured any more nothing starts.
+    if (pool === null) return { ...stored, queue_position: 0 };
+    const task = { taskId: stored.task_id, poolId: stored.pool_id, priority: stored.priority };
+    const position = await this.line.positionOf(task, lineBounds(pool, stored.priority, this.pools));
+    return { ...stored, queue_position: position };
   }
 }
 

@@ -2,11 +2,12 @@ import type { Redis } from 'ioredis';
 import type { Priority } from '../../contract/common.js';
 import type { Clock } from '../../platform/clock/clock.js';
 import { LuaScript } from '../../platform/redis/lua-script.js';
-import { deadlinesKey, lineKeeperKey, lineKeys, type LineView } from '../admission/index.js';
+import { deadlinesKey, lineKeeperKey, lineKeys, shareArgs, startOrderLua, type LineView } from '../admission/index.js';
 import { runRecordKey } from '../events/index.js';
 import type { LivePool, PoolRegistry } from '../pools/index.js';
+import { overdueShare } from '../tasks/index.js';
 
-const lookScript = new LuaScript(new URL('./look-at-line.lua', import.meta.url));
+const lookScript = new LuaScript(new URL('./look-at-line.lua', import.meta.url), startOrderLua);
 
 /** Places that are looked at every time: who starts soon wants to know how soon. */
 const nearPlaces = 64;
@@ -17,8 +18,8 @@ const farPlaces = 64;
 export interface FollowedTask {
   readonly taskId: string;
   readonly priority: Priority;
-  /** Waiting tasks of its class before it. */
-  readonly rank: number;
+  /** Waiting tasks that would start before it if slots came free now. */
+  readonly ahead: number;
   readonly expectedTokens: number;
   /** Unix ms; null: none. */
   readonly deadlineMs: number | null;
@@ -62,6 +63,7 @@ export class LookAtLine {
         this.options.leaseMs,
         this.clock.now(),
         runRecordKey(''),
+        ...shareArgs(overdueShare(pool)),
         ...this.places(id, 'interactive'),
         ...this.places(id, 'batch'),
       ],
@@ -104,11 +106,11 @@ const lineFields = 7;
 const taskFields = 6;
 
 function followedTask(fields: readonly string[]): FollowedTask {
-  const [taskId = '', priority, rank, tokens, deadline, told = ''] = fields;
+  const [taskId = '', priority, ahead, tokens, deadline, told = ''] = fields;
   return {
     taskId,
     priority: priority === 'batch' ? 'batch' : 'interactive',
-    rank: Number(rank),
+    ahead: Number(ahead),
     expectedTokens: Number(tokens),
     deadlineMs: deadline === '' ? null : Number(deadline),
     told,

@@ -3,7 +3,7 @@
 --       11 workers of the other pool (sorted set)   12… leases of its replicas
 -- ARGV  1 task   2 the other pool   3 its capacity (-1 = unbounded)   4 the capacity of the task's class there   5 its slots   6 now, Unix ms
 --       7 channel prefix of the hubs   8 times that a waiting task is told something at the most
---       9 what follows 'id: <n>\n' in the frame, the same for verbose readers (10); {position} and {depth} stand for its place in the other line
+--       11… share of the other pool, see start-order.lua   9 what follows 'id: <n>\n' in the frame, the same for verbose readers (10); {position} and {depth} stand for its place in the other line
 -- Reply {'moved', position} | {'full'} the other line has no room | {'gone'} it waits no more, or its submit is still under way
 -- Invariant: a task waits in one line at a time, with its class, its expected tokens, and its place by order of entry over all pools; the
 --       other line's bounds hold. Its run record says from the same moment on which pool may start it (`p`), and its readers are told.
@@ -35,8 +35,9 @@ redis.call('HDEL', KEYS[3], task)
 redis.call('HSET', KEYS[7], task, entry)
 redis.call('HINCRBY', KEYS[4], class, '-' .. tokens)
 redis.call('HINCRBY', KEYS[8], class, tokens)
-local ahead = redis.call('ZRANK', to, task) + (class == 'batch' and interactive or 0)
-local position = math.max(0, ahead - free)
+local share = { ARGV[11], ARGV[12], ARGV[13], ARGV[14] }
+local due, wait = batch_turns(KEYS[6], KEYS[7], KEYS[8], KEYS, 12, now, share, nil, false)
+local position = math.max(0, starts_before(class, redis.call('ZRANK', to, task), interactive, due, wait, share) - free)
 
 local count = tonumber(string.match(record[3] or '', '^%d+') or '0') + 1
 redis.call('HSET', KEYS[9], 'p', ARGV[2], 'w', table.concat({ count, ARGV[6], position, '-', 0 }, ' '))

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Clock } from '../../platform/clock/clock.js';
 import { LuaScript } from '../../platform/redis/lua-script.js';
-import { lineKeys, type LineBounds } from '../admission/index.js';
+import { lineKeys, shareArgs, startOrderLua, type LineBounds } from '../admission/index.js';
 import {
   eventLogKey,
   firstEventLua,
@@ -12,7 +12,7 @@ import {
 } from '../events/index.js';
 import { mostTimes } from './told.js';
 
-const moveScript = new LuaScript(new URL('./move-task.lua', import.meta.url), firstEventLua);
+const moveScript = new LuaScript(new URL('./move-task.lua', import.meta.url), firstEventLua, startOrderLua);
 
 /** Where a task goes. */
 export interface Move {
@@ -52,6 +52,7 @@ export class MoveTask {
         mostTimes,
         plain,
         verbose,
+        ...shareArgs(bounds.share),
       ],
     );
     const outcome: unknown = Array.isArray(reply) ? reply[0] : null;

@@ -10,8 +10,7 @@ export type Standing = MetricsEvent & { readonly queue_position: number; readonl
 /** Place and prediction of a waiting task. Of a pool that is not ready nobody knows when anything starts. */
 export function standingOf(pool: LivePool, look: LineLook, task: FollowedTask, nowMs: number): Standing {
   const { waiting, tokens, freeSlots } = look;
-  const { priority, rank, expectedTokens, deadlineMs } = task;
-  const ahead = rank + (priority === 'batch' ? waiting.interactive : 0);
+  const { priority, ahead, expectedTokens, deadlineMs } = task;
   const view: LineView = {
     position: Math.max(0, ahead - freeSlots),
     waiting,

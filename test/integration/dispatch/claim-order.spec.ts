@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { batchShare, Line } from '../../../src/modules/admission/index.js';
+import { batchShare, Line, type LineBounds } from '../../../src/modules/admission/index.js';
 import { ClaimTask } from '../../../src/modules/dispatch/index.js';
 import { endTemplate, EventLog } from '../../../src/modules/events/index.js';
 import { leaseKey, Leases, workersKey, type LivePool } from '../../../src/modules/pools/index.js';
@@ -30,9 +30,9 @@ beforeEach(async () => {
 
 afterAll(() => store.drop());
 
-function poolWith(share: number): LivePool {
+function poolWith(share: number, waitMs = maxWaitMs): LivePool {
   return {
-    config: { id: 'p', admission: { batch_share: share, batch_max_wait_ms: maxWaitMs } },
+    config: { id: 'p', admission: { batch_share: share, batch_max_wait_ms: waitMs } },
     replicas: [{ known: { id: 'r0' } }, { known: { id: 'r1' } }],
     slots,
   } as unknown as LivePool; // Only what claiming looks at.
@@ -42,6 +42,8 @@ const replicas = [
   { id: 'r0', slots: 2, deviceMask: '0', kvRoomTokens: 50 },
   { id: 'r1', slots: 1, deviceMask: '1', kvRoomTokens: null },
 ];
+
+const roomy = replicas.map(({ id }) => ({ id, slots: 1000, deviceMask: null, kvRoomTokens: null }));
 
 /** What a task asks of its replica. Each session ran last where its name says. */
 interface Asks {
@@ -65,10 +67,35 @@ class Drive {
 
   async enter(priority: Class): Promise<string> {
     const taskId = randomUUID();
-    const bounds = { capacity: null, classCapacity: null, makesRoom: false, slots };
-    const keys = { leaseKeys: [leaseKey('p', 'r0'), leaseKey('p', 'r1')], workersKey: workersKey('p') };
-    await this.line.enter({ taskId, poolId: 'p', priority, expectedTokens: 5 }, { ...bounds, ...keys });
+    await this.line.enter({ taskId, poolId: 'p', priority, expectedTokens: 5 }, this.bounds());
     return taskId;
+  }
+
+  /** Where a newcomer would stand. */
+  async foresee(priority: Class): Promise<number> {
+    const entry = { taskId: randomUUID(), poolId: 'p', priority, expectedTokens: 5 };
+    return (await this.line.foresee(entry, this.bounds())).view.position;
+  }
+
+  positionOf(taskId: string, priority: Class): Promise<number> {
+    return this.line.positionOf({ taskId, poolId: 'p', priority }, this.bounds());
+  }
+
+  /** Starts all who wait, as if slots came free at this moment one after the other. */
+  async startAll(): Promise<string[]> {
+    const started: string[] = [];
+    for (;;) {
+      const outcome = await this.workers[0].next(this.pool, roomy, null);
+      if (outcome.kind !== 'claimed') return started;
+      started.push(outcome.taskId);
+    }
+  }
+
+  private bounds(): LineBounds {
+    const { batch_share: share, batch_max_wait_ms: waitMs } = this.pool.config.admission;
+    const keys = { leaseKeys: [leaseKey('p', 'r0'), leaseKey('p', 'r1')], workersKey: workersKey('p') };
+    const overdue = { ...batchShare(slots, share), maxWaitMs: waitMs, runPrefix: '{orchd}:run:' };
+    return { capacity: null, classCapacity: null, makesRoom: false, slots, share: overdue, ...keys };
   }
 
   async open(taskId: string, { mask, session, kv } = anyReplica): Promise<void> {
@@ -316,6 +343,47 @@ describe('who starts next', () => {
     await drive.log.close(taskId, canceled);
     expect(await worker.again(drive.pool, replicas, taskId)).toEqual({ kind: 'closed' });
     expect(await drive.line.depth('p')).toEqual({ interactive: 1, batch: 0 });
+  });
+});
+
+describe('the place of a task', () => {
+  it.each([
+    { share: 0, waitMs: 1000 },
+    { share: 0.1, waitMs: 1000 },
+    { share: 0.5, waitMs: 1000 },
+    { share: 1, waitMs: 0 },
+  ])('is how many start before it when slots come free now: share $share, overdue after $waitMs ms', async (given) => {
+    const act = fc.oneof(
+      { weight: 4, arbitrary: fc.constantFrom<Class>('interactive', 'batch') },
+      { weight: 1, arbitrary: fc.constantFrom('start' as const, 'wait' as const) },
+    );
+    const acts = fc.array(act, { minLength: 1, maxLength: 25 });
+    await fc.assert(
+      fc.asyncProperty(acts, fc.constantFrom<Class>('interactive', 'batch'), async (all, next) => {
+        await store.redis.flushall();
+        const drive = new Drive(poolWith(given.share, given.waitMs));
+        const tasks: { readonly taskId: string; readonly priority: Class }[] = [];
+        const enter = async (priority: Class): Promise<string> => {
+          const taskId = await drive.enter(priority);
+          await drive.open(taskId);
+          tasks.push({ taskId, priority });
+          return taskId;
+        };
+        for (const one of all) {
+          if (one === 'wait') nowMs += 600;
+          else if (one === 'start') await drive.workers[0].next(drive.pool, roomy, null);
+          else await enter(one);
+        }
+        const foreseen = await drive.foresee(next);
+        const newcomer = await enter(next);
+        const told = await Promise.all(tasks.map((task) => drive.positionOf(task.taskId, task.priority)));
+        const started = await drive.startAll();
+        expect(started[foreseen]).toBe(newcomer);
+        const places = tasks.map(({ taskId }) => Math.max(0, started.indexOf(taskId)));
+        expect(told).toEqual(places);
+      }),
+      { numRuns: 60 },
+    );
   });
 });
 

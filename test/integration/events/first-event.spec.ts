@@ -5,6 +5,7 @@ import { encodeFrame, endTemplate, EventLog, metricsTemplate } from '../../../sr
 import { workersKey } from '../../../src/modules/pools/index.js';
 import { freshRedis } from '../../support/stores.js';
 
+const noShare = { slots: 0, between: 0, maxWaitMs: 0, runPrefix: '{orchd}:run:' };
 const clock = { now: () => 1_700_000_000_000 };
 const canceled = endTemplate({ finish_reason: 'canceled', canceled: true });
 
@@ -102,7 +103,7 @@ describe('a task that waits', () => {
     const request = JSON.stringify({ workload: 'completion', prompt, max_tokens: 256, ...about });
     const line = new Line(store.redis, clock);
     const queue = new PoolQueue('p', store.redis);
-    const bounds = { capacity: null, classCapacity: null, makesRoom: false, slots: 1, leaseKeys: [] };
+    const bounds = { capacity: null, classCapacity: null, makesRoom: false, slots: 1, share: noShare, leaseKeys: [] };
     for (let nth = 0; nth < count; nth++) {
       const taskId = await open({ request });
       const entry = { taskId, poolId: 'p', priority: 'interactive' as const, expectedTokens: 256 };

@@ -214,7 +214,8 @@ class Drive {
 
   private bounds(poolId: PoolId) {
     const keys = { leaseKeys: [leaseKey(poolId, 'r0')], workersKey: workersKey(poolId) };
-    return { capacity, classCapacity: null, slots, ...keys };
+    const share = { slots: 0, between: 0, maxWaitMs: 0, runPrefix: '{orchd}:run:' };
+    return { capacity, classCapacity: null, slots, share, ...keys };
   }
 }
 

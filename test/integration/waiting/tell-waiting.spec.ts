@@ -9,6 +9,7 @@ import {
   type LivePool,
   type PoolRegistry,
 } from '../../../src/modules/pools/index.js';
+import { overdueShare } from '../../../src/modules/tasks/index.js';
 import { LookAtLine, TellWaiting } from '../../../src/modules/waiting/index.js';
 import { freshRedis } from '../../support/stores.js';
 
@@ -34,7 +35,7 @@ afterAll(() => store.drop());
 
 const keys = { leaseKeys: [leaseKey('p', 'r0')], workersKey: workersKey('p') };
 const pool = {
-  config: { id: 'p', admission: { start_hint_ms: 1000, batch_share: 0.1 } },
+  config: { id: 'p', admission: { start_hint_ms: 1000, batch_share: 0.1, batch_max_wait_ms: 30_000 } },
   ready: true,
   slots,
   running: [],
@@ -62,7 +63,7 @@ function keeper(processId: string) {
 /** @param hubId who follows; null: nobody */
 async function enter(priority: 'interactive' | 'batch', hubId: string | null): Promise<string> {
   const taskId = randomUUID();
-  const bounds = { capacity: null, classCapacity: null, makesRoom: false, slots, ...keys };
+  const bounds = { capacity: null, classCapacity: null, makesRoom: false, slots, share: overdueShare(pool), ...keys };
   await new Line(store.redis, clock).enter({ taskId, poolId: 'p', priority, expectedTokens: 5 }, bounds);
   const startedFrame = 'id: 1\nevent: started\ndata: {}\n\n';
   await new EventLog(store.redis, clock, 60, null).open({ taskId, attempts: 0, request: '{}', startedFrame, hubId });
@@ -137,11 +138,27 @@ describe('looking after a line', () => {
     expect(await positions()).toEqual([0, 0, 1, 2]);
   });
 
+  it('counts a batch task that has waited too long before those who entered sooner, as admission does', async () => {
+    const tasks = [await enter('interactive', 'hub'), await enter('interactive', 'hub'), await enter('batch', 'hub')];
+    await store.redis.hset('{orchd}:line:p:sums', 'passed', 100);
+    const one = keeper('one');
+    const positions = async (): Promise<unknown[]> =>
+      Promise.all(tasks.map(async (taskId) => (await framesOf(taskId)).at(-1)?.['queue_position']));
+    await one.turn();
+    expect(await positions()).toEqual([0, 1, 2]);
+    nowMs += 30_000;
+    await one.turn();
+    expect(await positions()).toEqual([1, 2, 0]);
+    const bounds = { capacity: null, classCapacity: null, makesRoom: false, slots, ...keys, share: overdueShare(pool) };
+    const newcomer = { taskId: randomUUID(), poolId: 'p', priority: 'interactive', expectedTokens: 5 } as const;
+    expect((await new Line(store.redis, clock).foresee(newcomer, bounds)).view.position).toBe(3);
+  });
+
   it('says so when one ahead is dropped for a newcomer, and nothing more to the one who was', async () => {
     const [oldest, next] = [await enter('batch', 'hub'), await enter('batch', 'hub')];
     const one = keeper('one');
     await one.turn();
-    const bounds = { capacity: 2, classCapacity: null, makesRoom: true, slots, ...keys };
+    const bounds = { capacity: 2, classCapacity: null, makesRoom: true, slots, share: overdueShare(pool), ...keys };
     const newcomer = { taskId: randomUUID(), poolId: 'p', priority: 'batch', expectedTokens: 5 } as const;
     expect(await new Line(store.redis, clock).enter(newcomer, bounds)).toMatchObject({ droppedTaskId: oldest });
     nowMs += pauseMs;
