@@ -19,7 +19,8 @@ export class DeadlineGate implements AdmissionGate {
   ) {}
 
   /** Rejects with DEADLINE_UNMET and the deadline that would be met every other time. Asks Redis for tasks with a deadline only. */
-  async enter({ taskId, request, pool }: Draft): Promise<void> {
+  async enter(draft: Draft): Promise<void> {
+    const { taskId, request, pool } = draft;
     const { deadline_ms: deadlineMs, priority } = request;
     const tokens = expectedTokens(request);
     const run = deadlineMs === undefined ? null : estimateRun(pool.perf, tokens);
@@ -27,6 +28,7 @@ export class DeadlineGate implements AdmissionGate {
     const entry = { taskId, poolId: pool.config.id, priority, expectedTokens: tokens };
     const { view } = await this.line.foresee(entry, lineBounds(pool, priority, this.pools));
     const start = predictStart(pool, view, priority, this.clock.now());
+    draft.foreseen = { view, start };
     const chance = onTime(pool, start, tokens, deadlineMs) ?? 1;
     const earliestMs = start.medianMs + run.medianMs;
     if (chance < leastChance && deadlineMs < earliestMs) throw deadlineUnmet(pool, deadlineMs, Math.ceil(earliestMs));

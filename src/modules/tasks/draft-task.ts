@@ -34,7 +34,7 @@ export class DraftTask {
     return {
       kind: 'drafted',
       decision,
-      draft: { taskId, hash, request, decision, pool, context, home, admitted: null },
+      draft: { taskId, hash, request, decision, pool, context, home, admitted: null, foreseen: null },
     };
   }
 

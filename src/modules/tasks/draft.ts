@@ -1,6 +1,6 @@
 import type { Admission } from '../../contract/task-response.js';
 import type { TaskRequest } from '../../contract/task-request.js';
-import type { LineView } from '../admission/index.js';
+import type { LineView, StartEstimate } from '../admission/index.js';
 import type { LogChunk } from '../events/index.js';
 import type { LivePool } from '../pools/index.js';
 import type { RateTicket } from '../rate-limits/index.js';
@@ -41,6 +41,8 @@ export interface Draft {
   readonly home: SessionHome | null;
   /** Its turn in its session, from the moment it has one. */
   admitted: Extract<Reservation, { kind: 'reserved' }> | null;
+  /** The line as it was looked at for the deadline, and what was predicted from that; null: nobody has looked. */
+  foreseen: { readonly view: LineView; readonly start: StartEstimate } | null;
 }
 
 /** A condition of admission that takes something for the task, and gives it back when the task is not accepted after all. */
@@ -77,12 +79,14 @@ export const emptyView: LineView = {
  * @param createdMs Unix ms
  */
 export function newTask(
-  { taskId, hash, request, decision, pool, context, admitted }: Draft,
+  { taskId, hash, request, decision, pool, context, admitted, foreseen }: Draft,
   view: LineView,
   startedOn: string | null,
   createdMs: number,
 ): NewTask {
-  const start = predictStart(pool, view, request.priority, createdMs);
+  // A moment ago it was looked at for the deadline: what was judged then is told now, unless the line is another.
+  const isForeseen = foreseen !== null && isSameView(foreseen.view, view);
+  const start = isForeseen ? foreseen.start : predictStart(pool, view, request.priority, createdMs);
   const { medianMs, p90Ms, model, isKnown } = start;
   const { deadline_ms: deadlineMs } = request;
   const chance = deadlineMs === undefined || !isKnown ? null : onTime(pool, start, expectedTokens(request), deadlineMs);
@@ -114,4 +118,15 @@ export function newTask(
         ? null
         : { since_ms: createdMs, median_ms: medianMs, p90_ms: p90Ms, model_ms: model.ms, spread: model.spread },
   };
+}
+
+function isSameView(one: LineView, other: LineView): boolean {
+  return (
+    one.position === other.position &&
+    one.busySlots === other.busySlots &&
+    one.waiting.interactive === other.waiting.interactive &&
+    one.waiting.batch === other.waiting.batch &&
+    one.tokens.interactive === other.tokens.interactive &&
+    one.tokens.batch === other.tokens.batch
+  );
 }
