@@ -34,8 +34,7 @@ const bundle = await rolldown({
 await bundle.write({
   dir: out,
   format: 'esm',
-  // Nest and our logs call classes by their names.
-  keepNames: true,
+  // Not `keepNames`: it would define the name of every closure anew whenever one is made, which costs a third of the speed.
   sourcemap: true,
   entryFileNames: '[name].js',
   chunkFileNames: '[name].js',
