@@ -229,7 +229,13 @@ describe('a task whose pool stops being ready while it waits', () => {
     });
     const loyal = await shared({ allow_fallback: false });
     const batch = await shared({}, { priority: 'batch' });
-    const movable = [await shared({}), await shared({}), await shared({ avoid_pools: ['small'] }), await shared({})];
+    const either = { prefer_pools: ['a', 'b'], allow_fallback: false };
+    const movable = [
+      await shared(either),
+      await shared({}),
+      await shared({ avoid_pools: ['small'] }),
+      await shared({}),
+    ];
     const native = await waiting({ model_ref: 'model-b' });
     await engineOf('a').die();
     // b has room for three more, and they are as old as they are.

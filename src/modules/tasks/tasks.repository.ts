@@ -2,6 +2,7 @@ import type { Pool } from 'pg';
 import type { EngineId } from '../../contract/common.js';
 import type { PlacementRecord, TaskState } from '../../contract/task-response.js';
 import { WriteBatcher } from '../../platform/database/write-batcher.js';
+import { listedTask, openPageSql, openSql, openTask, type ListedRow, type OpenRow } from './open-rows.js';
 import type { ListedTask, NewTask, OpenTask, SettledTask } from './task-record.js';
 
 /** Marks a task as begun by an attempt. */
@@ -162,14 +163,7 @@ export class TasksRepository {
       text: openPageSql,
       values: [limit, after?.createdMs ?? 0, after?.taskId ?? '00000000-0000-0000-0000-000000000000', createdBeforeMs],
     });
-    return found.rows.map((row) => ({
-      taskId: row.task_id,
-      state: row.state,
-      poolId: row.pool_id,
-      priority: row.priority,
-      engine: row.engine,
-      createdMs: row.created_at.getTime(),
-    }));
+    return found.rows.map(listedTask);
   }
 
   /** Of these ids, those under which no open task is stored: never accepted, or ended. */
@@ -180,10 +174,14 @@ export class TasksRepository {
     return taskIds.filter((id) => !open.has(id));
   }
 
-  /** Of these tasks, those that wait for the pool and may be placed in another when it is not ready. */
+  /**
+   * Of these tasks, those that wait for the pool and may be placed in another when it is not ready. One that does not fall back may go to
+   * another pool that it prefers: placement knows which.
+   */
   async movableOf(poolId: string, taskIds: readonly string[]): Promise<OpenTask[]> {
     const text = `${openSql} AND state = 'queued' AND pool_id = $1 AND task_id = ANY($2::uuid[])
-      AND request->'placement'->>'allow_fallback' IS DISTINCT FROM 'false' AND request->'placement'->>'mode' IS DISTINCT FROM 'pin'`;
+      AND request->'placement'->>'mode' IS DISTINCT FROM 'pin'
+      AND (request->'placement'->>'allow_fallback' IS DISTINCT FROM 'false' OR request->'placement'->>'mode' = 'prefer')`;
     const found = await this.pool.query<OpenRow>({ name: 'task-movable', text, values: [poolId, taskIds] });
     return found.rows.map(openTask);
   }
@@ -219,22 +217,6 @@ export class TasksRepository {
   }
 }
 
-const openColumns =
-  'task_id, state, pool_id, priority, attempts, correlation_id, request, admission, engine, created_at, deadline_at, turn, started_at, replica_id';
-const openSql = `SELECT ${openColumns} FROM tasks WHERE state IN ('queued', 'running')`;
-
-/** The prompts stay where they are: a long line is listed every few seconds. */
-const listedColumns = 'task_id, state, pool_id, priority, engine, created_at';
-
-/** Merged from the heads of one walk over an index per state and class, as lists are: never a sort of all that is open. */
-const openPageSql = `
-  SELECT head.* FROM unnest('{queued,running}'::task_state[]) AS s(state), unnest(enum_range(NULL::task_priority)) AS p(priority), LATERAL (
-    SELECT ${listedColumns} FROM tasks
-    WHERE (state, priority, created_at, task_id) > (s.state, p.priority, to_timestamp($2::double precision / 1000), $3::uuid)
-      AND (state, priority, created_at) < (s.state, p.priority, to_timestamp($4::double precision / 1000))
-    ORDER BY state, priority, created_at, task_id LIMIT $1
-  ) AS head ORDER BY created_at, task_id LIMIT $1`;
-
 interface StandingRow {
   state: TaskState;
   engine: EngineId;
@@ -243,46 +225,6 @@ interface StandingRow {
   tokens_out: number | null;
   on_disconnect: string | null;
   artifact_id: string | null;
-}
-
-type ListedRow = Pick<OpenRow, 'task_id' | 'state' | 'pool_id' | 'priority' | 'engine' | 'created_at'>;
-
-interface OpenRow {
-  task_id: string;
-  state: 'queued' | 'running';
-  pool_id: string;
-  priority: OpenTask['priority'];
-  attempts: number;
-  correlation_id: string;
-  request: OpenTask['request'];
-  admission: OpenTask['admission'];
-  engine: OpenTask['engine'];
-  created_at: Date;
-  deadline_at: Date | null;
-  turn: OpenTask['turn'];
-  started_at: Date | null;
-  replica_id: string | null;
-}
-
-function openTask(row: OpenRow): OpenTask {
-  return {
-    taskId: row.task_id,
-    state: row.state,
-    poolId: row.pool_id,
-    priority: row.priority,
-    attempts: row.attempts,
-    correlationId: row.correlation_id,
-    request: row.request,
-    admission: row.admission,
-    engine: row.engine,
-    createdMs: row.created_at.getTime(),
-    deadlineMs: row.deadline_at?.getTime() ?? null,
-    // It is put back, or ended: when it starts says nothing about what it was told.
-    told: null,
-    turn: row.turn,
-    startedMs: row.started_at?.getTime() ?? null,
-    replicaId: row.replica_id,
-  };
 }
 
 function insertRow(task: NewTask): object {
