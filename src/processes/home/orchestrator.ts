@@ -7,6 +7,7 @@ import { FollowMove, type EndTask } from '../../modules/tasks/index.js';
 import type { Role } from '../../contract/config.js';
 import type { AppConfig } from '../../platform/config/app-config.js';
 import { processEnvironment } from '../../platform/config/process-environment.js';
+import { Acceptors } from '../../platform/http/acceptors.js';
 import { mountDocs } from '../../platform/http/docs.js';
 import { createHttpApp } from '../../platform/http/http-app.js';
 import type { Log } from '../../platform/observability/logger.js';
@@ -23,6 +24,8 @@ import { RedisAnnouncer } from './redis-announcer.js';
 
 const reconcileMs = 5000;
 const deadlineLookMs = 200;
+/** With the server's own, eight new connections a turn of the event loop. */
+const extraAcceptors = 7;
 
 /** The roles of a process; null: it doesn't have it. */
 interface Roles {
@@ -40,6 +43,7 @@ interface Upkeep {
 /** A whole process of ours, whatever its roles: built, then started, then stopped, each once. */
 export class Orchestrator {
   private readonly gpuWatch: GpuWatch | null;
+  private acceptors: Promise<Acceptors> | null = null;
 
   private constructor(
     readonly ground: Ground,
@@ -99,17 +103,20 @@ export class Orchestrator {
     }
     const { host, port } = ground.config.listen;
     await this.app.listen(port, host);
+    if (api !== null) this.acceptors = Acceptors.beside(this.app.getHttpServer(), extraAcceptors);
     return this.app.getUrl();
   }
 
   /** Lets running tasks end for at most `graceMs`, then stops everything, readers last. */
   async stop(graceMs: number): Promise<void> {
+    const accepting = this.acceptors?.then((acceptors) => acceptors.close());
     const closing = this.app.close().catch(() => undefined);
     this.upkeep.deadlineWatch.stop();
     await this.upkeep.reconciler.stop();
     await this.roles.worker?.stop(graceMs);
     await this.roles.api?.stop();
     await closing;
+    await accepting;
     this.gpuWatch?.stop();
     this.ground.pools.stop();
     await this.roles.poolManager?.stop();
