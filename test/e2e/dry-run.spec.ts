@@ -123,7 +123,8 @@ describe('a dry run', () => {
     await submit(home.url, other);
     await waitUntil('the dropped task to be settled', async () => {
       const { body } = await call(`${home.url}/v2/sessions/${session_id}`);
-      return (body as { tokens_budget_remaining: number }).tokens_budget_remaining === 200;
+      const isPaidBack = (body as { tokens_budget_remaining: number }).tokens_budget_remaining === 200;
+      return isPaidBack && (await all.redis?.exists('{orchd}:line:default:dropped')) === 0;
     });
     expect(await foresee(aTask({ priority: 'batch' }))).toMatchObject({
       outcome: 'refused',
