@@ -66,11 +66,17 @@ type Waiting = Awaited<ReturnType<typeof waiting>>;
 
 const queuedFrames = ({ events }: SseClient): StreamEvent[] => events.filter(({ data }) => data['phase'] === 'queued');
 
+/** Lines of either process that say why somebody may not have been told. */
+function complaints(): string {
+  const lines = apis.flatMap((api) => api.logs().split('\n'));
+  return lines.filter((line) => line.includes('line not looked after')).join('\n');
+}
+
 /** The newest frame that says so: another may have followed it before we looked. */
 async function told(client: SseClient, expected: object): Promise<StreamEvent> {
   return waitUntil(`to be told ${JSON.stringify(expected)}`, () => {
     const found = queuedFrames(client).findLast(({ data }) => isLike(data, expected));
-    if (found === undefined) throw new Error(`what was said is\n${client.frames}`);
+    if (found === undefined) throw new Error(`what was said is\n${client.frames}\n${complaints()}`);
     return found;
   });
 }

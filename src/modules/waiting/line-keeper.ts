@@ -4,6 +4,7 @@ import type { LookAtLine } from './look-at-line.js';
 import type { PlaceAgain } from './place-again.js';
 import type { PoolSteadiness } from './pool-steadiness.js';
 import type { TellWaiting } from './tell-waiting.js';
+import type { WaitingTelemetry } from './waiting.telemetry.js';
 
 export interface LineKeeperCollaborators {
   readonly pools: Pick<PoolRegistry, 'all'>;
@@ -12,6 +13,7 @@ export interface LineKeeperCollaborators {
   readonly lookAtLine: LookAtLine;
   readonly tellWaiting: TellWaiting;
   readonly placeAgain: PlaceAgain;
+  readonly telemetry: Pick<WaitingTelemetry, 'lineFailed'>;
 }
 
 /**
@@ -22,6 +24,8 @@ export class LineKeeper {
   private timer: NodeJS.Timeout | null = null;
   private running: Promise<void> = Promise.resolve();
   private isStopped = false;
+  /** Pools whose line could not be looked after the last time. */
+  private readonly failing = new Set<string>();
 
   constructor(private readonly with_: LineKeeperCollaborators) {}
 
@@ -51,8 +55,17 @@ export class LineKeeper {
       const { interactive, batch } = gauge.of(pool.config.id);
       if (interactive + batch === 0 || this.isStopped) continue;
       // A store that is away is asked again at the next turn.
-      await this.lookAfter(pool).catch(() => undefined);
+      await this.lookAfter(pool).then(
+        () => this.failing.delete(pool.config.id),
+        (error: unknown) => this.noteFailure(pool.config.id, error),
+      );
     }
+  }
+
+  private noteFailure(poolId: string, error: unknown): void {
+    if (this.failing.has(poolId) || this.isStopped) return;
+    this.failing.add(poolId);
+    this.with_.telemetry.lineFailed(poolId, error);
   }
 
   private async lookAfter(pool: LivePool): Promise<void> {

@@ -25,4 +25,11 @@ export class WaitingTelemetry {
       placement_reasons: reasons,
     });
   }
+
+  /** @param error why nobody who waits for the pool was told anything, or placed again, this time */
+  lineFailed(poolId: string, error: unknown): void {
+    const human =
+      'Looking after those who wait for a pool failed; it is tried again every moment, and told once until it works.';
+    this.log.warn({ pool_id: poolId, err: error, human }, 'line not looked after');
+  }
 }

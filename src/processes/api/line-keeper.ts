@@ -22,10 +22,11 @@ export function lineKeeperOf(ground: Ground, gauge: LineGauge, placeTask: PlaceT
   const leaseMs = Math.max(leastKeeperMs, turnsOfAKeeper * pauseMs);
   const steadiness = new PoolSteadiness(clock);
   pools.onChange((poolId) => steadiness.look(pools.find(poolId)));
+  const telemetry = new WaitingTelemetry(ground.metrics, ground.log);
   const moving = {
     moveTask: new MoveTask(redis.commands, clock),
     followMove: new FollowMove(tasks, queues),
-    telemetry: new WaitingTelemetry(ground.metrics, ground.log),
+    telemetry,
   };
   return new LineKeeper({
     pools,
@@ -33,6 +34,7 @@ export function lineKeeperOf(ground: Ground, gauge: LineGauge, placeTask: PlaceT
     steadiness,
     lookAtLine: new LookAtLine(redis.commands, pools, clock, { processId, leaseMs }),
     tellWaiting: new TellWaiting(eventLog, clock, pauseMs),
+    telemetry,
     placeAgain: new PlaceAgain({ ...moving, pools, line, gauge, steadiness, tasks, placeTask }),
   });
 }
