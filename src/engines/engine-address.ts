@@ -1,6 +1,7 @@
 import { BlockList, isIP } from 'node:net';
 import type { EngineId } from '../contract/common.js';
 import { engineSchemes } from '../contract/engine-schemes.js';
+import { bareHost } from '../platform/config/bind-address.js';
 
 /** Where no engine listens, and where clouds keep what nobody but the machine itself may read. */
 const neverEngines = new BlockList();
@@ -49,5 +50,5 @@ function matches(host: string, pattern: string): boolean {
 }
 
 function hostOf(url: URL): string {
-  return url.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
+  return bareHost(url).replace(/\.$/, '');
 }

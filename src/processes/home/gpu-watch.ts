@@ -1,6 +1,6 @@
 import { discoverGpus, gpusUnder, type Gpu } from '../../modules/pool-manager/index.js';
 import type { GpuMemory, LiveReplica, PoolRegistry, Vram } from '../../modules/pools/index.js';
-import { isLoopbackHost } from '../../platform/config/bind-address.js';
+import { bareHost, isLoopbackHost } from '../../platform/config/bind-address.js';
 import type { Environment } from '../../modules/provisioning/index.js';
 import type { DeviceLabels, Metrics } from '../../platform/observability/metrics.js';
 
@@ -62,7 +62,7 @@ export class GpuWatch {
 }
 
 function isHere({ known, ready }: LiveReplica): boolean {
-  return ready && known.url !== null && isLoopbackHost(new URL(known.url).hostname.replace(/^\[|\]$/g, ''));
+  return ready && known.url !== null && isLoopbackHost(bareHost(new URL(known.url)));
 }
 
 function sumOf(gpus: readonly Gpu[]): Vram {

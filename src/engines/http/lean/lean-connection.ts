@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { bareHost } from '../../../platform/config/bind-address.js';
 import type { LeanExchange } from './lean-exchange.js';
 
 /** As large as what Node reads at once. Shared: whoever is handed a part of it uses it before the next read, or copies it. */
@@ -30,7 +31,7 @@ export class LeanConnection {
     private readonly watcher: ConnectionWatcher,
   ) {
     this.socket = connect({
-      host: origin.hostname.replace(/^\[(.*)\]$/, '$1'),
+      host: bareHost(origin),
       port: Number(origin.port === '' ? 80 : origin.port),
       noDelay: true,
       onread: { buffer: readBuffer, callback: this.onRead },

@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 import { ProvisioningError } from '../provisioning.errors.js';
+import { bareHost } from '../../../platform/config/bind-address.js';
 
 /** Which hosts a download may touch. */
 export interface OutboundPolicy {
@@ -94,10 +95,7 @@ function matches(host: string, pattern: string): boolean {
 }
 
 function hostOf(url: URL): string {
-  return url.hostname
-    .toLowerCase()
-    .replace(/^\[|\]$/g, '')
-    .replace(/\.$/, '');
+  return bareHost(url).toLowerCase().replace(/\.$/, '');
 }
 
 function isLoopback(host: string): boolean {
