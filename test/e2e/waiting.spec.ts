@@ -277,7 +277,8 @@ describe('a task whose pool stops being ready while it waits', () => {
     answerAll('a', 'b');
     answer(run);
     for (const task of [...movable, native, batch, pinned, loyal]) {
-      expect((await expectWholeStory(task)).event).toBe('end');
+      const end = await expectWholeStory(task);
+      expect(end).toMatchObject({ event: 'end', data: { finish_reason: 'stop' } });
       expect([...engines.values()].flatMap((engine) => engine.runsOf(task.prompt))).toHaveLength(1);
     }
     for (const { prompt } of [pinned, loyal]) expect(engineOf('a').runsOf(prompt)).toHaveLength(1);

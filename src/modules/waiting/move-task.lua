@@ -4,7 +4,7 @@
 -- ARGV  1 task   2 the other pool   3 its capacity (-1 = unbounded)   4 the capacity of the task's class there   5 its slots   6 now, Unix ms
 --       7 channel prefix of the hubs   8 times that a waiting task is told something at the most
 --       11… share of the other pool, see start-order.lua   9 what follows 'id: <n>\n' in the frame, the same for verbose readers (10); {position} and {depth} stand for its place in the other line
--- Reply {'moved', position} | {'full'} the other line has no room | {'gone'} it waits no more, or its submit is still under way
+-- Reply {'moved', position} | {'full'} the other line has no room | {'class_full'} none for its class | {'gone'} it waits no more, or its submit is still under way
 -- Invariant: a task waits in one line at a time, with its class, its expected tokens, and its place by order of entry over all pools; the
 --       other line's bounds hold. Its run record says from the same moment on which pool may start it (`p`), and its readers are told.
 local task, now = ARGV[1], tonumber(ARGV[6])
@@ -25,7 +25,7 @@ local function is_full(count, capacity)
   return not (capacity == 0 and free > count)
 end
 if is_full(interactive + batch, tonumber(ARGV[3])) then return { 'full' } end
-if is_full(class == 'batch' and batch or interactive, tonumber(ARGV[4])) then return { 'full' } end
+if is_full(class == 'batch' and batch or interactive, tonumber(ARGV[4])) then return { 'class_full' } end
 
 redis.call('ZADD', to, redis.call('ZSCORE', from, task), task)
 redis.call('ZREM', from, task)

@@ -25,8 +25,10 @@ export interface Move {
   readonly human: string;
 }
 
-/** `gone`: it waits no more, or its submit is still under way. */
-export type MoveOutcome = 'moved' | 'full' | 'gone';
+const outcomes = ['moved', 'full', 'class_full', 'gone'] as const;
+
+/** `full`: the other line has no room; `class_full`: none for tasks of its class. `gone`: it waits no more, or its submit is still under way. */
+export type MoveOutcome = (typeof outcomes)[number];
 
 /** Takes a waiting task from one line to another. Rejects when Redis is away. */
 export class MoveTask {
@@ -55,9 +57,10 @@ export class MoveTask {
         ...shareArgs(bounds.share),
       ],
     );
-    const outcome: unknown = Array.isArray(reply) ? reply[0] : null;
-    if (outcome === 'moved' || outcome === 'full' || outcome === 'gone') return outcome;
-    throw new Error('unexpected reply of move-task.lua');
+    const said: unknown = Array.isArray(reply) ? reply[0] : null;
+    const outcome = outcomes.find((one) => one === said);
+    if (outcome === undefined) throw new Error('unexpected reply of move-task.lua');
+    return outcome;
   }
 }
 

@@ -9,7 +9,8 @@ import {
   type PlaceTask,
   type TasksRepository,
 } from '../tasks/index.js';
-import type { MoveOutcome, MoveTask } from './move-task.js';
+import type { MoveTask } from './move-task.js';
+import { LinesFoundFull } from './lines-found-full.js';
 import { movedNarration } from './narration.js';
 import type { PoolSteadiness } from './pool-steadiness.js';
 import type { WaitingTelemetry } from './waiting.telemetry.js';
@@ -74,44 +75,44 @@ export class PlaceAgain {
     const { tasks, followMove } = this.with_;
     const found = new Map((await tasks.movableOf(from.config.id, taskIds)).map((task) => [task.taskId, task]));
     const moved: MovedTask[] = [];
-    let isRoomLacking = false;
+    const full = new LinesFoundFull();
     try {
       for (const taskId of taskIds) {
         const task = found.get(taskId);
-        const outcome = task === undefined ? 'stays' : await this.move(from, task);
-        if (typeof outcome !== 'string') moved.push(outcome);
-        isRoomLacking ||= outcome === 'full';
+        const outcome = task === undefined ? null : await this.move(from, task, full);
+        if (outcome !== null) moved.push(outcome);
       }
     } finally {
       await followMove.run(moved);
     }
-    return { moved: moved.length, isRoomLacking };
+    return { moved: moved.length, isRoomLacking: full.isAny };
   }
 
-  /** To the best pool that has room. `full`: those that can take it have none. */
-  private async move(from: LivePool, task: OpenTask): Promise<MovedTask | 'full' | 'stays'> {
+  /** To the best pool that has room; null: it stays, for now at least. */
+  private async move(from: LivePool, task: OpenTask, full: LinesFoundFull): Promise<MovedTask | null> {
     const { pools, steadiness, moveTask, placeTask, telemetry } = this.with_;
+    const unreadyMs = steadiness.lastedMs(from);
     let targets = this.targets().filter((pool) => fitsReservation(task, pool));
-    let outcome: MoveOutcome | 'stays' = 'stays';
     while (targets.length > 0) {
       const decision = placeTask.run(task.request, targets);
       const to = decision.kind === 'none' ? null : pools.find(decision.poolId);
-      if (decision.kind === 'none' || to === null) break;
-      const unreadyMs = steadiness.lastedMs(from);
-      outcome = await moveTask.run({
+      if (decision.kind === 'none' || to === null) return null;
+      targets = targets.filter((pool) => pool.config.id !== to.config.id);
+      if (full.has(to.config.id, task.priority)) continue;
+      const outcome = await moveTask.run({
         taskId: task.taskId,
         fromPoolId: from.config.id,
         toPoolId: to.config.id,
         bounds: lineBounds(to, task.priority, pools),
         human: movedNarration(unreadyMs, decision.reasons[0] ?? ''),
       });
-      if (outcome === 'gone') break;
+      if (outcome === 'gone') return null;
       if (outcome === 'moved') {
         telemetry.placedAgain(task, to, decision, unreadyMs);
         return { task, toPoolId: to.config.id, engine: to.config.engine.id, decision };
       }
-      targets = targets.filter((pool) => pool.config.id !== to.config.id);
+      full.add(to.config.id, outcome === 'full' ? null : task.priority);
     }
-    return outcome === 'full' ? 'full' : 'stays';
+    return null;
   }
 }
