@@ -13,7 +13,8 @@ export const workerConfig = z
       .max(1000)
       .default(5)
       .describe(
-        'How often a task that has begun to answer goes on elsewhere after a loss; 0: it ends with WORKER_RESET.',
+        'How often a task that has begun to answer goes on elsewhere after a loss; 0: it ends with WORKER_RESET. Also with how many lost ' +
+          'engines a task that has not begun may wait for one more; then it ends with REPLICA_EXHAUSTED.',
       ),
   })
   .prefault({});

@@ -86,19 +86,33 @@ export interface EngineMetrics {
   readonly waiting: number | null;
 }
 
+/** See the fields of EngineError; absent: false, but `wasSent` is true unless `isAway` is. */
+export interface EngineErrorOptions {
+  readonly afterFirstByte?: boolean;
+  readonly isAway?: boolean;
+  readonly wasSent?: boolean;
+  readonly cause?: unknown;
+}
+
 /** A loss or refusal at the engine, already in our words. `code` is what the task's stream will say. */
 export class EngineError extends Error {
   /** True when the engine may have begun to decode: a retry elsewhere needs care. */
   readonly afterFirstByte: boolean;
+  /** True when no connection could be made: nobody is there. */
+  readonly isAway: boolean;
+  /** True when an engine may have had the request, in this try or one before: it may be what the engine was lost by. */
+  readonly wasSent: boolean;
 
   constructor(
     readonly code: ErrorCode,
     message: string,
-    options: { readonly afterFirstByte?: boolean; readonly cause?: unknown } = {},
+    options: EngineErrorOptions = {},
   ) {
     super(message, { cause: options.cause });
     this.name = 'EngineError';
     this.afterFirstByte = options.afterFirstByte ?? false;
+    this.isAway = options.isAway ?? false;
+    this.wasSent = options.wasSent ?? !this.isAway;
   }
 }
 

@@ -150,14 +150,17 @@ describe.each(dialects)('$name', (dialect) => {
 
     it('that stops before the first byte is a loss that another replica can make good', async () => {
       server.answers({ pieces: [], after: 'cut' });
-      expect((await run()).errors).toMatchObject([{ code: 'REPLICA_EXHAUSTED', afterFirstByte: false }]);
+      const cut = { code: 'REPLICA_EXHAUSTED', afterFirstByte: false, isAway: false, wasSent: true };
+      expect((await run()).errors).toMatchObject([cut]);
       server.answers({ pieces: [] });
       expect((await run()).errors).toMatchObject([{ code: 'WORKER_RESET', afterFirstByte: false }]);
     });
 
     it('that never comes is a loss, too', async () => {
       const { errors } = await bench.run(endpointAt('http://127.0.0.1:9'), requestOf(work));
-      expect(errors).toMatchObject([{ code: 'REPLICA_EXHAUSTED', afterFirstByte: false }]);
+      expect(errors).toMatchObject([
+        { code: 'REPLICA_EXHAUSTED', afterFirstByte: false, isAway: true, wasSent: false },
+      ]);
     });
 
     it('that stalls, before or after its first byte, ends after the longest silence', async () => {

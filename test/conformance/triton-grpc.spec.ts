@@ -168,7 +168,7 @@ describe('a broken answer', () => {
 
   it('that never comes is a loss that another replica can make good', async () => {
     const { errors } = await bench.run(endpointAt('grpc://127.0.0.1:9'), requestOf(work));
-    expect(errors).toMatchObject([{ code: 'REPLICA_EXHAUSTED', afterFirstByte: false }]);
+    expect(errors).toMatchObject([{ code: 'REPLICA_EXHAUSTED', afterFirstByte: false, isAway: true, wasSent: false }]);
   });
 });
 

@@ -132,6 +132,22 @@ describe('an engine that is lost', () => {
     expect(heard).toEqual([3, lost()]);
   });
 
+  it('and is gone then, says that it may have had the request before', () => {
+    const { host, submit, last, heard } = setUp();
+    const away = () => new EngineError('REPLICA_EXHAUSTED', 'refused', { isAway: true });
+    host.bind(binding('http://a', { retry: { max: 1, baseMs: 1, longestMs: 1 } }));
+    for (const first of [away(), lost()]) {
+      submit();
+      last()?.onError(first);
+      vi.runAllTimers();
+      last()?.onError(away());
+    }
+    expect(heard).toMatchObject([
+      { isAway: true, wasSent: false },
+      { isAway: true, wasSent: true },
+    ]);
+  });
+
   it.each([
     ['after its first byte', lost(true), true],
     ['where another replica could take the task', lost(), false],

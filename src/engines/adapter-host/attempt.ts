@@ -27,6 +27,8 @@ export class Attempt implements EngineSink, EngineStream {
   private stream: EngineStream | null = null;
   private hasAnswered = false;
   private saidPrompt = false;
+  /** Whether the engine may have had the request in a try that failed. */
+  private wasSent = false;
   private retries = 0;
 
   constructor(
@@ -68,7 +70,8 @@ export class Attempt implements EngineSink, EngineStream {
   }
 
   onError(error: EngineError): void {
-    const told = withoutKeys(error, this.target.endpoint);
+    this.wasSent ||= error.wasSent;
+    const told = asTold(error, this.wasSent, this.target.endpoint);
     if (isEngineFault(error)) this.target.breaker.failed(told.message);
     if (this.mayAskAgain(error)) this.askAgain();
     else this.sink.onError(told);
@@ -103,8 +106,10 @@ function isEngineFault({ code }: EngineError): boolean {
   return code === 'REPLICA_EXHAUSTED' || code === 'WORKER_RESET' || code === 'DECODE_TIMEOUT';
 }
 
-function withoutKeys(error: EngineError, { apiKey }: EngineEndpoint): EngineError {
+/** Without keys, and with what the tries before came to. */
+function asTold(error: EngineError, wasSent: boolean, { apiKey }: EngineEndpoint): EngineError {
+  const { code, afterFirstByte, isAway } = error;
   const message = redacted(error.message, apiKey);
-  if (message === error.message) return error;
-  return new EngineError(error.code, message, { afterFirstByte: error.afterFirstByte });
+  if (message === error.message && wasSent === error.wasSent) return error;
+  return new EngineError(code, message, { afterFirstByte, isAway, wasSent });
 }

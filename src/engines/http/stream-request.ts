@@ -154,9 +154,20 @@ class Exchange implements Dispatcher.DispatchHandler, EngineStream {
   };
 }
 
+/** Codes of connections that were not made, https://nodejs.org/api/errors.html#common-system-errors and undici's: nothing was sent. */
+const notConnected: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'EHOSTDOWN',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+
 /** A broken connection in our words. */
 function lossOf(
-  error: Error & { code?: string },
+  error: Error & { code?: string; wasSent?: boolean },
   { endpoint, beginMs }: { readonly endpoint: EngineEndpoint; readonly beginMs: number },
   afterFirstByte: boolean,
 ): EngineError {
@@ -169,8 +180,11 @@ function lossOf(
   const message = afterFirstByte
     ? `The connection to ${where} broke.`
     : `The engine of ${where} can't be reached (${error.code ?? error.message}).`;
+  const isAway = !afterFirstByte && notConnected.has(error.code ?? '');
   return new EngineError(afterFirstByte ? 'WORKER_RESET' : 'REPLICA_EXHAUSTED', message, {
     afterFirstByte,
+    isAway,
+    wasSent: !isAway || error.wasSent === true,
     cause: error,
   });
 }

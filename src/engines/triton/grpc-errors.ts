@@ -20,6 +20,11 @@ export function grpcErrorOf(error: unknown, endpoint: EngineEndpoint, hasBegun: 
   const { code, details } = (error ?? {}) as { readonly code?: unknown; readonly details?: unknown };
   const status = (typeof code === 'number' ? statuses[code] : undefined) ?? 500;
   const message = typeof details === 'string' && details !== '' ? details : 'the connection broke';
+  // What grpc-js says where it reaches nobody.
+  if (status === statuses[14] && message.includes('No connection established')) {
+    const text = `The engine of replica ${endpoint.replicaId} can't be reached.`;
+    return new EngineError('REPLICA_EXHAUSTED', text, { isAway: true, cause: error });
+  }
   if (hasBegun) return streamErrorOf({ code: status, message }, endpoint, true);
   return refusalOf(status, JSON.stringify({ error: message }), endpoint);
 }

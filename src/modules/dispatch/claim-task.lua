@@ -23,16 +23,20 @@
 local named, now = ARGV[1], tonumber(ARGV[3])
 local lines = { interactive = KEYS[1], batch = KEYS[2] }
 local function fence_of(task) return redis.call('HGET', ARGV[5] .. task, 'f') end
+-- Its class, and its place for whoever puts it back (back-in-line.lua); nil: it was not in line.
 local function leave_line(task)
-  local class = nil
-  if redis.call('ZREM', KEYS[1], task) == 1 then class = 'interactive' end
-  if redis.call('ZREM', KEYS[2], task) == 1 then class = 'batch' end
-  if class then
-    local tokens = string.match(redis.call('HGET', KEYS[3], task) or '0', '^%d+')
-    redis.call('HINCRBY', KEYS[4], class, -tonumber(tokens))
+  local class, place = nil, nil
+  for name, line in pairs(lines) do
+    local score = redis.call('ZSCORE', line, task)
+    if score then
+      local tokens, entered = string.match(redis.call('HGET', KEYS[3], task) or '0', '^(%d+),?(%d*)')
+      redis.call('ZREM', line, task)
+      redis.call('HINCRBY', KEYS[4], name, -tonumber(tokens))
+      class, place = name, score .. ',' .. entered
+    end
   end
   redis.call('HDEL', KEYS[3], task)
-  return class
+  return class, place
 end
 
 local room = {}
@@ -162,8 +166,8 @@ end
 -- A start without the queue (start-now.lua) may have left them with an end.
 redis.call('PERSIST', run)
 redis.call('PERSIST', log)
-local class = leave_line(chosen)
-if class then redis.call('HSET', run, 'c', class) end
+local class, place = leave_line(chosen)
+if class then redis.call('HSET', run, 'c', class, 'at', place) end
 if class == 'batch' then redis.call('HSET', KEYS[4], 'passed', 0) end
 if class == 'interactive' then redis.call('HINCRBY', KEYS[4], 'passed', 1) end
 redis.call('ZADD', KEYS[replica], ARGV[4], chosen .. ':' .. attempt)

@@ -63,6 +63,12 @@ export class DispatchTelemetry {
     this.log.warn({ ...fieldsOf(run), reason, human: 'An engine failed before its first token.' }, 'replica failed');
   }
 
+  /** No engine was there to answer it. */
+  backInLine(run: RunView, reason: string): void {
+    const human = 'A task waits in line again: its engine was gone before it had answered anything.';
+    this.log.warn({ ...fieldsOf(run), reason, human }, 'task back in line');
+  }
+
   /** A circuit was opened or closed by what happened here. */
   circuitChanged(poolId: string, replicaId: string, circuit: OpenCircuit | null): void {
     const fields = { pool_id: poolId, replica_id: replicaId };

@@ -136,6 +136,10 @@ export class Reconciler {
 
   /** @param isForgotten no worker runs it, and none is called for it */
   private async repair(task: ListedTask, { fence, poolId }: Standing, isForgotten: boolean): Promise<void> {
+    // It was put back in line, and whoever did it died before the row said so.
+    if (fence === 'q' && task.state === 'running') {
+      await this.with_.tasks.markWaiting({ taskId: task.taskId, attempt: task.attempts });
+    }
     if (poolId !== null && poolId !== task.poolId) await this.follow(task, poolId);
     else if (fence === 'x') await this.settle(task);
     else if (fence === null && task.state === 'running') await this.logIsLost(task);

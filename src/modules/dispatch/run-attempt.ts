@@ -37,6 +37,7 @@ export class RunAttempt {
   /** Writes the log behind this attempt's fence. */
   readonly writer: RunLogWriter;
   private readonly decode: Decode;
+  private opening: Promise<void> = Promise.resolve();
   private turn: SessionFacts = {};
 
   constructor(
@@ -58,6 +59,11 @@ export class RunAttempt {
       },
       { hold: true },
     );
+  }
+
+  /** Resolves when the row says that it runs, or never will. */
+  get opened(): Promise<void> {
+    return this.opening;
   }
 
   get facts(): DecodeFacts {
@@ -108,7 +114,7 @@ export class RunAttempt {
       if (!isThere || (row !== null && isFirst)) return isThere;
       return untilDone(() => tasks.markRunning(start), this.context.signal);
     });
-    ready.then(
+    this.opening = ready.then(
       (isOpen) => {
         if (isOpen) this.writer.release();
         else this.drop('row-ended');

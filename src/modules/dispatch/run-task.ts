@@ -1,5 +1,7 @@
+import type { EngineError } from '../../engines/engine-adapter.port.js';
 import type { EventLog } from '../events/index.js';
 import type { Lease, Leases, LivePool, PoolRegistry } from '../pools/index.js';
+import type { BackInLine } from './back-in-line.js';
 import { candidates } from './candidates.js';
 import { ClaimAgain, type Claim } from './claim-again.js';
 import type { Claimed, ClaimTask } from './claim-task.js';
@@ -20,7 +22,10 @@ export interface RunCollaborators extends AttemptCollaborators, ConclusionCollab
   readonly leases: Leases;
   readonly eventLog: Pick<EventLog, 'markStopped' | 'markWarm'>;
   readonly continueRun: ContinueRun;
+  readonly backInLine: Pick<BackInLine, 'run'>;
 }
+
+type Lost = Extract<DecodeResult, { kind: 'lost' }>;
 
 /** How an attempt left the task: over, to be run by whoever gets the job, or to be taken to another replica from here. */
 type Left = RunOutcome | { readonly lost: RunView; readonly hasAnswered: boolean };
@@ -102,7 +107,7 @@ export class RunTask {
     this.attempt = null;
     const hasAnswered = attempt.writer.tokens > 0;
     if (result.kind === 'lost' && isLoss(result.error)) {
-      return hasAnswered ? this.brokenOff(attempt, result) : this.elsewhere(attempt, result);
+      return hasAnswered ? this.brokenOff(attempt, result) : this.elsewhere(attempt, result, row);
     }
     return isShutdown(result) && hasAnswered ? this.brokenOff(attempt, result) : this.conclusion.run(attempt, result);
   }
@@ -117,15 +122,40 @@ export class RunTask {
   }
 
   /** The replica was lost before it had answered anything. */
-  private async elsewhere(attempt: RunAttempt, result: Extract<DecodeResult, { kind: 'lost' }>): Promise<Left> {
+  private async elsewhere(attempt: RunAttempt, result: Lost, row: Promise<boolean> | null): Promise<Left> {
     const { view } = attempt;
     this.passedOver.forGood(view.claim.replicaId);
     attempt.writer.abandon();
-    await this.leave(view);
     this.with_.telemetry.replicaFailed(view, result.error.message);
     const pool = this.with_.pools.find(this.poolId) ?? view.pool;
     const isAnother = candidates(pool, this.passedOver.at(this.with_.clock.now())).length > 0;
+    if (!isAnother && (await this.isOutage(view, result.error))) return this.wait(attempt, result, row);
+    await this.leave(view);
     return isAnother ? { lost: view, hasAnswered: false } : this.conclusion.run(attempt, result);
+  }
+
+  /** Whether the replica is gone, and has not just failed the task. All others know by then, too: none gets the slot for nothing. */
+  private async isOutage({ lease, claim }: RunView, { isAway }: EngineError): Promise<boolean> {
+    const { pools } = this.with_;
+    await pools.look(lease.poolId);
+    const replica = pools.find(lease.poolId)?.replicas.find(({ known }) => known.id === claim.replicaId);
+    const isGone = replica === undefined || (!replica.ready && replica.circuit === 'closed');
+    return isAway || isGone;
+  }
+
+  /** It waits in line for an engine, as it did before. */
+  private async wait(attempt: RunAttempt, result: Lost, row: Promise<boolean> | null): Promise<RunOutcome> {
+    const { view } = attempt;
+    await this.conclusion.letGo(view);
+    // Its row must say that it runs before it can say that it waits.
+    await attempt.opened;
+    const isThere = row === null || (await row);
+    const outcome = isThere ? await this.with_.backInLine.run(view, result.error, this.context.signal) : 'over';
+    if (outcome === 'exhausted') return this.conclusion.run(attempt, result);
+    await this.slot.giveBack(view.lease);
+    if (outcome === 'over') return 'done';
+    this.with_.telemetry.backInLine(view, result.error.message);
+    return 'again';
   }
 
   /** The engine was lost, or this worker stops, and readers have seen tokens: all of them are in the log before anybody goes on. */

@@ -6,7 +6,7 @@ const openColumns =
 export const openSql = `SELECT ${openColumns} FROM tasks WHERE state IN ('queued', 'running')`;
 
 /** The prompts stay where they are: a long line is listed every few seconds. */
-const listedColumns = 'task_id, state, pool_id, priority, engine, created_at';
+const listedColumns = 'task_id, state, pool_id, priority, engine, attempts, created_at';
 
 /** Merged from the heads of one walk over an index per state and class, as lists are: never a sort of all that is open. */
 export const openPageSql = `
@@ -17,7 +17,10 @@ export const openPageSql = `
     ORDER BY state, priority, created_at, task_id LIMIT $1
   ) AS head ORDER BY created_at, task_id LIMIT $1`;
 
-export type ListedRow = Pick<OpenRow, 'task_id' | 'state' | 'pool_id' | 'priority' | 'engine' | 'created_at'>;
+export type ListedRow = Pick<
+  OpenRow,
+  'task_id' | 'state' | 'pool_id' | 'priority' | 'engine' | 'attempts' | 'created_at'
+>;
 
 export interface OpenRow {
   task_id: string;
@@ -64,6 +67,7 @@ export function listedTask(row: ListedRow): ListedTask {
     poolId: row.pool_id,
     priority: row.priority,
     engine: row.engine,
+    attempts: row.attempts,
     createdMs: row.created_at.getTime(),
   };
 }

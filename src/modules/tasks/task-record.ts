@@ -76,7 +76,10 @@ export interface OpenTask {
 }
 
 /** An open task as it is listed: where it should be. */
-export type ListedTask = Pick<OpenTask, 'taskId' | 'state' | 'poolId' | 'priority' | 'engine' | 'createdMs'>;
+export type ListedTask = Pick<
+  OpenTask,
+  'taskId' | 'state' | 'poolId' | 'priority' | 'engine' | 'attempts' | 'createdMs'
+>;
 
 /**
  * What the choice of its replica depends on, as names and values of the run record (dispatch/claim-task.lua): the session whose last replica

@@ -13,6 +13,12 @@ export interface TaskStart {
   readonly startedMs: number;
 }
 
+/** An attempt after which a task waits again. */
+export interface TaskWait {
+  readonly taskId: string;
+  readonly attempt: number;
+}
+
 /** A waiting task that goes from one pool to another. */
 export interface TaskMove {
   readonly taskId: string;
@@ -62,6 +68,13 @@ const startSql = `
   WHERE t.task_id = r.task_id AND t.state IN ('queued', 'running') AND t.attempts < r.attempt
   RETURNING t.task_id`;
 
+/** Not where a later attempt has begun since. */
+const waitSql = `
+  UPDATE tasks t SET state = 'queued', replica_id = NULL, started_at = NULL
+  FROM json_to_recordset($1::json) AS r(task_id uuid, attempt int)
+  WHERE t.task_id = r.task_id AND t.state = 'running' AND t.attempts = r.attempt
+  RETURNING t.task_id`;
+
 /** Whatever came of it meanwhile: it went to that pool. */
 const moveSql = `
   UPDATE tasks t SET pool_id = r.to_pool_id, engine = r.engine,
@@ -84,6 +97,7 @@ const settleSql = `
 export class TasksRepository {
   private readonly inserts: WriteBatcher<NewTask, boolean>;
   private readonly starts: WriteBatcher<TaskStart, boolean>;
+  private readonly waits: WriteBatcher<TaskWait, boolean>;
   private readonly moves: WriteBatcher<TaskMove, boolean>;
   private readonly endings: WriteBatcher<SettledTask, boolean>;
   private readonly openReads: WriteBatcher<string, OpenTask | null>;
@@ -91,6 +105,7 @@ export class TasksRepository {
   constructor(private readonly pool: Pool) {
     this.inserts = this.batcher('task-insert', insertSql, insertRow);
     this.starts = this.batcher('task-start', startSql, startRow);
+    this.waits = this.batcher('task-wait', waitSql, waitRow);
     this.moves = this.batcher('task-move', moveSql, moveRow);
     this.endings = this.batcher('task-settle', settleSql, endingRow);
     this.openReads = new WriteBatcher((taskIds) => this.readOpen(taskIds), { maxItems: 64, parallel: 2 });
@@ -104,6 +119,11 @@ export class TasksRepository {
   /** Marks a task as running. False: it has ended, or a later attempt runs. */
   markRunning(start: TaskStart): Promise<boolean> {
     return this.starts.add(start);
+  }
+
+  /** Notes that a task waits again whose attempt has answered nothing. False: its row says something else by now. */
+  markWaiting(wait: TaskWait): Promise<boolean> {
+    return this.waits.add(wait);
   }
 
   /** Notes that a waiting task was placed again. False: its row says so already. */
@@ -254,6 +274,10 @@ function insertRow(task: NewTask): object {
 
 function startRow(start: TaskStart): object {
   return { task_id: start.taskId, attempt: start.attempt, replica_id: start.replicaId, started_ms: start.startedMs };
+}
+
+function waitRow({ taskId, attempt }: TaskWait): object {
+  return { task_id: taskId, attempt };
 }
 
 function moveRow({ taskId, fromPoolId, toPoolId, engine, placement }: TaskMove): object {

@@ -9,6 +9,7 @@ import { VllmAdapter } from '../../engines/vllm/vllm.adapter.js';
 import type { EngineAdapter, EngineAdapters } from '../../engines/engine-adapter.port.js';
 import {
   ClaimTask,
+  BackInLine,
   ContinueRun,
   Dispatcher,
   DispatchTelemetry,
@@ -65,7 +66,6 @@ export function createWorkerRole(ground: Ground, endTask: EndTask, hub: EventHub
   const leaseMs = config.worker.lock_ms;
   const claim = new ClaimTask(redis.commands, clock, leaseMs);
   const telemetry = new DispatchTelemetry(metrics, log);
-  const measures = new RunMeasures(perf, running, metrics, clock);
   const evictSessions = new EvictSessions(redis.subscriber, ground.sessions, engines);
   const dispatcher = new Dispatcher(
     queues,
@@ -74,7 +74,7 @@ export function createWorkerRole(ground: Ground, endTask: EndTask, hub: EventHub
       pools,
       claim,
       leases,
-      measures,
+      measures: new RunMeasures(perf, running, metrics, clock),
       appender,
       tasks,
       endTask,
@@ -86,6 +86,7 @@ export function createWorkerRole(ground: Ground, endTask: EndTask, hub: EventHub
       sessions: ground.sessions,
       onSessionRun: (sessionId) => evictSessions.ran(sessionId),
       continueRun: new ContinueRun(ground.eventLog, config.worker.max_continuations),
+      backInLine: new BackInLine(redis.commands, { queues, tasks, clock }, config.worker.max_continuations),
     },
     {
       processId,

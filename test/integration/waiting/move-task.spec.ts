@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Line } from '../../../src/modules/admission/index.js';
-import { ClaimTask } from '../../../src/modules/dispatch/index.js';
+import { EngineError } from '../../../src/engines/engine-adapter.port.js';
+import { BackInLine, ClaimTask, type RunView } from '../../../src/modules/dispatch/index.js';
 import { endTemplate, EventLog } from '../../../src/modules/events/index.js';
 import { leaseKey, Leases, workersKey, type LivePool } from '../../../src/modules/pools/index.js';
 import { MoveTask } from '../../../src/modules/waiting/index.js';
@@ -16,6 +17,7 @@ const classes = ['interactive', 'batch'] as const;
 const capacity = 4;
 const slots = 1;
 const leaseMs = 10_000_000;
+const mostLosses = 2;
 const canceled = endTemplate({ finish_reason: 'canceled', canceled: true });
 
 let store: Awaited<ReturnType<typeof freshRedis>>;
@@ -43,11 +45,14 @@ interface Task {
   isOpen: boolean;
   /** It was canceled, and whoever did it died before it left the line. */
   isClosed: boolean;
+  /** Engines that were lost with it. */
+  losses: number;
 }
 
 interface Run {
   readonly task: Task;
   readonly poolId: PoolId;
+  readonly attempt: number;
 }
 
 /** Two pools of one slot each, driven as the processes drive them, beside a model in plain code. */
@@ -63,6 +68,15 @@ class Drive {
   private readonly leases = new Leases(store.redis, clock);
   private readonly claims = new ClaimTask(store.redis, clock, leaseMs);
   private readonly moves = new MoveTask(store.redis, clock);
+  private readonly backInLine = new BackInLine(
+    store.redis,
+    {
+      queues: { of: () => null } as never, // No tickets here.
+      tasks: { markWaiting: () => Promise.resolve(true) },
+      clock,
+    },
+    mostLosses,
+  );
   private entered = 0;
 
   constructor(private readonly makesRoom: boolean) {}
@@ -86,6 +100,7 @@ class Drive {
       been: new Set([poolId]),
       isOpen: false,
       isClosed: false,
+      losses: 0,
     };
     const { kind, droppedTaskId } = await this.line.enter(
       { taskId: task.taskId, poolId, priority, expectedTokens: task.tokens },
@@ -159,14 +174,32 @@ class Drive {
     if (task === undefined) throw new Error('unreachable');
     this.begun.push(task.taskId);
     task.poolId = null;
-    this.running.push({ task, poolId });
+    this.running.push({ task, poolId, attempt: outcome.attempt });
+  }
+
+  /** Its engine is gone, and had not answered. */
+  async lose(run: Run | undefined, wasSent: boolean): Promise<void> {
+    if (run === undefined) return;
+    const { task, poolId, attempt } = run;
+    const request = { priority: task.priority, expected_tokens: task.tokens };
+    const lease = { poolId, replicaId: 'r0', taskId: task.taskId, attempt };
+    const view = { taskId: task.taskId, lease, claim: { attempt, request } } as unknown as RunView;
+    const error = new EngineError('REPLICA_EXHAUSTED', 'refused', { isAway: true, wasSent });
+    const outcome = await this.backInLine.run(view, error, new AbortController().signal);
+    const losses = task.losses + (wasSent ? 1 : 0);
+    this.saw(outcome, losses > mostLosses ? 'exhausted' : 'waits');
+    if (outcome !== 'waits') return;
+    task.losses = losses;
+    task.poolId = poolId;
+    this.begun.splice(this.begun.indexOf(task.taskId), 1);
+    this.running = this.running.filter((other) => other !== run);
   }
 
   async end(run: Run | undefined): Promise<void> {
     if (run === undefined) return;
-    const { task, poolId } = run;
+    const { task, poolId, attempt } = run;
     await this.log.close(task.taskId, canceled);
-    await this.leases.release({ poolId, replicaId: 'r0', taskId: task.taskId, attempt: 1 });
+    await this.leases.release({ poolId, replicaId: 'r0', taskId: task.taskId, attempt });
     this.running = this.running.filter((other) => other !== run);
   }
 
@@ -235,6 +268,7 @@ const someStep = fc.oneof(
   { weight: 5, arbitrary: fc.record({ kind: fc.constant('move' as const), which, poolId }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('claim' as const), which, poolId }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('end' as const), which }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('lose' as const), which, wasSent: fc.boolean() }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('cancel' as const), which, leaves: fc.boolean() }) },
 );
 type Step = typeof someStep extends fc.Arbitrary<infer Value> ? Value : never;
@@ -261,6 +295,8 @@ async function step(drive: Drive, one: Step): Promise<void> {
     }
     case 'end':
       return drive.end(at(drive.running, one.which));
+    case 'lose':
+      return drive.lose(at(drive.running, one.which), one.wasSent);
     case 'cancel':
       return drive.cancel(at(waiting, one.which), one.leaves);
   }

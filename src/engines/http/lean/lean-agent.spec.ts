@@ -78,6 +78,19 @@ describe('EngineAgent', () => {
     expect(connections).toBe(2);
   });
 
+  it('says of a request that nobody is there for any more whether it was sent before', async () => {
+    onRequest = (socket, nth) => {
+      if (nth === 1) return socket.write(answer);
+      server.close();
+      socket.destroy();
+    };
+    expect(await ask()).toBe('ok');
+    await expect(ask()).rejects.toMatchObject({ code: 'ECONNREFUSED', wasSent: true });
+    const error = await ask().catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'ECONNREFUSED' });
+    expect(error).not.toHaveProperty('wasSent');
+  });
+
   it('asks no more once it is destroyed', async () => {
     let heard = (): void => undefined;
     const second = new Promise<void>((resolve) => (heard = resolve));

@@ -62,6 +62,7 @@ export class EngineAgent {
         return hintMs === null ? keepAliveMs : Math.min(hintMs - keepAliveMarginMs, longestKeepAliveMs);
       },
       onStale: (exchange) => {
+        exchange.wasSent = true;
         if (this.isDestroyed) exchange.fail(Object.assign(new Error('we are stopping'), { code: 'UND_ERR_DESTROYED' }));
         else this.connect(origin).carry(exchange);
       },

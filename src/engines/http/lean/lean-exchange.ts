@@ -19,6 +19,8 @@ export class LeanExchange implements Dispatcher.DispatchController {
   hasHead = false;
   /** Whether a byte of an answer has come. */
   isAnswered = false;
+  /** Whether it was sent over a connection that broke, before the one that carries it now. */
+  wasSent = false;
   private line: ExchangeLine | null = null;
   private isOver = false;
   private keepAliveHintMs: number | null = null;
@@ -106,7 +108,7 @@ export class LeanExchange implements Dispatcher.DispatchController {
     if (this.isOver) return;
     this.isOver = true;
     this.line?.cut();
-    this.handler.onResponseError?.(this, error);
+    this.handler.onResponseError?.(this, this.wasSent ? Object.assign(error, { wasSent: true }) : error);
   }
 
   abort(reason: Error): void {

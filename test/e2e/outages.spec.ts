@@ -1,0 +1,127 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { aTask, call, cancel, Deployment, submit } from '../support/deployment.js';
+import type { RunningOrchestrator } from '../support/orchestrator.js';
+import { ScriptedEngine, type ScriptedRun } from '../support/scripted-engine.js';
+import { expectWholeStream, SseClient } from '../support/sse-client.js';
+import { waitUntil } from '../support/wait-until.js';
+
+function answer(run: ScriptedRun): void {
+  run.tokens(2);
+  run.end();
+}
+
+describe.each([
+  ['one process', [['api', 'worker']]],
+  ['an api and two workers', [['api'], ['worker'], ['worker']]],
+] as const)('an outage of the only engine, %s', (_, roles) => {
+  let engine: ScriptedEngine;
+  let all: Deployment;
+  let api: RunningOrchestrator;
+
+  beforeAll(async () => {
+    engine = await ScriptedEngine.start({ slots: 1 });
+    const [first, ...others] = roles;
+    all = await Deployment.create({
+      engines: [engine.url],
+      pool: {
+        // Rarely enough for workers to meet the engine's absence before they hear of it.
+        health: { interval_ms: 1500, timeout_ms: 5000 },
+        retries: { base_ms: 1 },
+        circuit: { failures: 1000 }, // circuits.spec.ts has those
+      },
+      config: { worker: { max_continuations: 1 } },
+    });
+    const [home] = await Promise.all([all.start([...first]), ...others.map((some) => all.start([...some]))]);
+    api = home;
+  });
+
+  beforeEach(() => waitUntil('the pool to be ready', async () => (await pool())['ready']));
+
+  afterAll(async () => {
+    await all.drop();
+    await engine.die();
+  });
+
+  async function pool(): Promise<Record<string, unknown>> {
+    return (await call(`${api.url}/v2/pools/default`)).body as Record<string, unknown>;
+  }
+
+  async function read(taskId: string): Promise<Record<string, unknown>> {
+    return (await call(`${api.url}/v2/tasks/${taskId}`)).body as Record<string, unknown>;
+  }
+
+  async function untilBackInLine(taskId: string): Promise<void> {
+    await waitUntil('it to wait once more', async () => {
+      const row = await all.row(taskId);
+      return row?.['state'] === 'queued' && row['attempts'] === 1;
+    });
+  }
+
+  it('costs no task that had no token: all wait in their order, and go on when it is back', async () => {
+    const [begun, next, last, dropped] = [aTask(), aTask(), aTask({ priority: 'batch' }), aTask()];
+    const tasks = [begun, next, last];
+    const readers = [await SseClient.post(api.url, begun)];
+    await engine.run(begun.prompt);
+    for (const task of [next, last]) readers.push(await SseClient.post(api.url, task));
+    await submit(api.url, dropped);
+    await engine.die();
+    await waitUntil('all to wait', async () => {
+      const found = await Promise.all([begun, next, last].map(({ task_id }) => read(task_id)));
+      expect(found.map((task) => [task['state'], task['queue_position']])).toEqual([
+        ['queued', 0],
+        ['queued', 1],
+        ['queued', 3],
+      ]);
+      return true;
+    });
+    const canceled = await cancel(api.url, dropped.task_id);
+    expect(canceled.status).toBe(204);
+    expect(await all.untilState(dropped.task_id, 'canceled')).toMatchObject({ decode_time_ms: 0 });
+    await engine.comeBack();
+    engine.onRun = answer;
+    for (const reader of readers) {
+      expect(expectWholeStream(await reader.untilEnd())).toMatchObject({ event: 'end' });
+      expect(reader.tokens).toHaveLength(2);
+    }
+    engine.onRun = () => undefined;
+    const order = engine.runs.map(({ prompt }) => prompt);
+    expect(order).toEqual([begun, begun, next, last].map(({ prompt }) => prompt));
+    for (const { task_id } of tasks) await all.untilState(task_id, 'completed');
+  });
+
+  it('costs none either that comes to an engine which is still loading', async () => {
+    const task = aTask();
+    engine.onRun = (run) => {
+      engine.health = 'loading';
+      run.refuse(503, 'Loading model');
+    };
+    const reader = await SseClient.post(api.url, task);
+    await untilBackInLine(task.task_id);
+    engine.onRun = answer;
+    engine.health = 'ok';
+    expect(expectWholeStream(await reader.untilEnd())).toMatchObject({ event: 'end' });
+    engine.onRun = () => undefined;
+  });
+
+  it('is not brought about again and again by the same task', async () => {
+    const [killer, victim] = [aTask(), aTask()];
+    const reader = await SseClient.post(api.url, killer);
+    await engine.run(killer.prompt);
+    await submit(api.url, victim);
+    engine.onRun = (run) => {
+      if (run.prompt === killer.prompt) void engine.die();
+    };
+    await engine.die();
+    await untilBackInLine(killer.task_id);
+    await engine.comeBack();
+    expect(expectWholeStream(await reader.untilEnd())).toMatchObject({
+      event: 'error',
+      data: { code: 'REPLICA_EXHAUSTED', retriable: true },
+    });
+    await engine.comeBack();
+    answer(await engine.run(victim.prompt));
+    await all.untilState(victim.task_id, 'completed');
+    expect(engine.runsOf(killer.prompt)).toHaveLength(2);
+    engine.onRun = () => undefined;
+  });
+});
