@@ -89,6 +89,19 @@ describe.each([
     for (const { task_id } of tasks) await all.untilState(task_id, 'completed');
   });
 
+  it.runIf(roles.length === 1)('has rows follow whose worker died just when it put their tasks back', async () => {
+    const task = aTask();
+    const reader = await SseClient.post(api.url, task);
+    await engine.run(task.prompt);
+    await engine.die();
+    await untilBackInLine(task.task_id);
+    await all.db.query(`UPDATE tasks SET state = 'running' WHERE task_id = $1`, [task.task_id]);
+    await untilBackInLine(task.task_id);
+    await engine.comeBack();
+    answer(await waitUntil('it to run once more', () => engine.runsOf(task.prompt)[1]));
+    expect(expectWholeStream(await reader.untilEnd())).toMatchObject({ event: 'end' });
+  });
+
   it('costs none either that comes to an engine which is still loading', async () => {
     const task = aTask();
     engine.onRun = (run) => {
