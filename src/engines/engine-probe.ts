@@ -10,6 +10,8 @@ export type { EngineLook } from './engine-looks.js';
 const maxAnswerBytes = 8 * 1024 * 1024;
 const agent = new Agent({ maxResponseSize: maxAnswerBytes });
 
+const timeoutCodes: readonly unknown[] = ['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'UND_ERR_CONNECT_TIMEOUT'];
+
 /** How `lookAtEngine` looks to those who are handed it. */
 export type LookAtEngine = (engine: EngineId, url: string, timeoutMs: number, apiKey?: Secret) => Promise<EngineLook>;
 
@@ -55,8 +57,11 @@ async function getJson(
   }
 }
 
+/** Ours, undici's, or grpc's DEADLINE_EXCEEDED: whichever runs out first. */
 function isTimeout(error: unknown): boolean {
-  return error instanceof Error && error.name === 'TimeoutError';
+  if (!(error instanceof Error)) return false;
+  const { code } = error as { readonly code?: unknown };
+  return error.name === 'TimeoutError' || code === 4 || timeoutCodes.includes(code);
 }
 
 function reasonOf(error: unknown): string {

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { lookAtEngine } from '../../src/engines/engine-probe.js';
 import { TritonAdapter } from '../../src/engines/triton/triton.adapter.js';
@@ -300,5 +302,16 @@ describe('looking whether a Triton server is fit', () => {
     server.isReady = false;
     expect(await lookAtEngine('triton', server.url, 1000)).toMatchObject({ kind: 'loading' });
     expect(await lookAtEngine('triton', 'grpc://127.0.0.1:9', 1000)).toMatchObject({ kind: 'dead' });
+  });
+
+  it.each(['grpc', 'http'])('tells one that is silent by %s from one that is dead', async (protocol) => {
+    const mute = createServer((socket) => socket.on('error', () => undefined)).listen(0, '127.0.0.1');
+    await once(mute, 'listening');
+    const url = `${protocol}://127.0.0.1:${(mute.address() as AddressInfo).port}`;
+    expect(await lookAtEngine('triton', url, 100)).toMatchObject({
+      kind: 'silent',
+      detail: expect.stringContaining('no answer in time') as string,
+    });
+    mute.close();
   });
 });
