@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import type { AppConfig } from '../../platform/config/app-config.js';
 import { loadConfig } from '../../platform/config/load-config.js';
 import { reportProblems } from '../../platform/config/problems.js';
+import { ensureFree } from '../../platform/http/ensure-free.js';
 import { createLog, type Log } from '../../platform/observability/logger.js';
 import { openStores, type Stores } from '../ground/stores.js';
 import { banner } from './banner.js';
@@ -26,6 +27,7 @@ async function main(): Promise<void> {
   const steps = new StepPrinter(process.stdout, Date.now);
   const shutdown = new Shutdown(config, log);
   shutdown.listen();
+  await ensureFree(config.listen);
   const stores = await openStores(config, log, ({ step, message }) => steps.show(step, message, true));
   shutdown.stores = stores;
   const orchestrator = await Orchestrator.create(config, log, stores);

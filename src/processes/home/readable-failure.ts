@@ -8,7 +8,9 @@ export function readableFailure(error: unknown): string {
   if (error instanceof LocalStoreError || error instanceof MigrationError) return `Could not start: ${error.message}`;
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   if (code === 'EADDRINUSE')
-    return 'Could not start: the address is taken by another program. Set BIND_ADDR, for example BIND_ADDR=127.0.0.1:8090.';
+    return 'Could not start: the address is taken by another program, perhaps a server that runs already. Stop it, or set BIND_ADDR, for example BIND_ADDR=127.0.0.1:8090.';
+  if (code === 'EADDRNOTAVAIL')
+    return `Could not start: this machine has no such address (${error.message}). Set BIND_ADDR to one that it has, for example 0.0.0.0:8080.`;
   if (code === 'EACCES') return `Could not start: ${error.message}. Ports under 1024 need root; set BIND_ADDR.`;
   if (isStoreFailure(error))
     return `Could not start: a store does not answer (${withoutPassword(error.message)}). Check REDIS_URL and DATABASE_URL.`;
