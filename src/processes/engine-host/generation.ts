@@ -1,5 +1,5 @@
 import { ApiError } from './api-error.js';
-import type { RequestParams } from './completion-request.js';
+import { RANDOM_SEED, type RequestParams } from './completion-request.js';
 import type { NativeSampler } from './node-llama-cpp.js';
 import { StopMatcher } from './stop-matcher.js';
 import { Utf8Holder } from './utf8-holder.js';
@@ -49,6 +49,11 @@ export class Generation {
     readonly listener: GenerationListener,
   ) {
     this.stops = new StopMatcher(params.stop);
+  }
+
+  /** Its text is promised again for the same request, whatever runs beside it. */
+  get isSeeded(): boolean {
+    return this.params.seed !== RANDOM_SEED;
   }
 
   get isAborted(): boolean {

@@ -1,4 +1,5 @@
 import { ApiError } from './api-error.js';
+import { planRound, type Share } from './batch-plan.js';
 import type { Generation } from './generation.js';
 import type { Metrics } from './metrics.js';
 import { firstLine, type NativeContext } from './node-llama-cpp.js';
@@ -17,17 +18,15 @@ export interface SchedulerOptions {
   log(message: string, fields: Record<string, unknown>): void;
 }
 
-interface BatchPart {
-  slot: Slot;
-  generation: Generation;
-  tokens: readonly number[];
+interface BatchPart extends Share {
   /** Row of the batch's logits to sample from; undefined while the prompt isn't read to its end. */
   row: number | undefined;
 }
 
 /**
- * Runs generations on a fixed number of slots, all of them in one batch per step, as llama-server does:
- * those that generate add one token each, the rest of the batch reads prompts. What finds no slot waits its turn.
+ * Runs generations on a fixed number of slots, in one batch per step, as llama-server does: those that generate add
+ * one token each, the rest of the batch reads prompts. Only what has a seed is decoded apart from all others, so that
+ * nothing beside it changes its text. What finds no slot waits its turn.
  */
 export class Scheduler {
   readonly slots: readonly Slot[];
@@ -35,7 +34,7 @@ export class Scheduler {
   private running: Promise<void> | undefined;
 
   constructor(private readonly options: SchedulerOptions) {
-    this.slots = Array.from({ length: options.slots }, (_, id) => new Slot(id, options.context));
+    this.slots = Array.from({ length: options.slots }, (_, id) => new Slot(id, options.context, options.batchSize));
   }
 
   get waitingCount(): number {
@@ -76,7 +75,7 @@ export class Scheduler {
       const busy = this.slots.filter((slot) => slot.generation !== undefined);
       if (busy.length === 0) return;
       try {
-        await this.step(busy);
+        for (const batch of planRound(busy, this.options.batchSize)) await this.step(batch, busy.length);
       } catch (error) {
         this.failAll(error);
       }
@@ -104,18 +103,18 @@ export class Scheduler {
 
   /** The slot asked for, else the one whose cache fits best, else the one unused for longest. */
   private chooseSlot(generation: Generation): Slot | undefined {
-    const { slotId, cachePrompt } = generation.params;
+    const { slotId } = generation.params;
     const wanted = this.slots[slotId];
     if (wanted) return wanted.generation === undefined ? wanted : undefined;
     const free = this.slots.filter((slot) => slot.generation === undefined);
-    const byFit = cachePrompt ? bestFit(free, generation.promptTokens) : undefined;
-    return byFit ?? free.sort((a, b) => a.lastUsed - b.lastUsed)[0];
+    return bestFit(free, generation) ?? free.sort((a, b) => a.lastUsed - b.lastUsed)[0];
   }
 
-  private async step(busy: readonly Slot[]): Promise<void> {
-    const parts = this.fillBatch(busy);
+  private async step(batch: readonly Share[], busySlots: number): Promise<void> {
+    const parts = this.fillBatch(batch.filter(({ generation }) => !generation.isAborted));
+    if (parts.length === 0) return;
     await this.options.context.decodeBatch();
-    this.options.metrics.countDecode(busy.length);
+    this.options.metrics.countDecode(busySlots);
     for (const part of parts) {
       part.slot.store(part.tokens);
       if (part.row === undefined || part.generation.isAborted) continue;
@@ -124,20 +123,16 @@ export class Scheduler {
     }
   }
 
-  private fillBatch(busy: readonly Slot[]): BatchPart[] {
-    let free = this.options.batchSize;
-    const plan: Omit<BatchPart, 'row'>[] = [];
-    for (const slot of [...busy].sort((a, b) => a.pending.length - b.pending.length)) {
-      const tokens = slot.pending.slice(0, free);
-      free -= tokens.length;
-      if (slot.generation && tokens.length > 0) plan.push({ slot, generation: slot.generation, tokens });
-    }
-    this.options.context.initBatch(this.options.batchSize - free);
-    return plan.map(({ slot, generation, tokens }) => {
+  private fillBatch(batch: readonly Share[]): BatchPart[] {
+    const { context } = this.options;
+    const size = batch.reduce((sum, { tokens }) => sum + tokens.length, 0);
+    if (size > 0) context.initBatch(size);
+    return batch.map((share) => {
+      const { slot, tokens } = share;
       const isComplete = tokens.length === slot.pending.length;
       const wanted = isComplete ? Uint32Array.of(tokens.length - 1) : new Uint32Array(0);
-      const rows = this.options.context.addToBatch(slot.id, slot.cells.length, Uint32Array.from(tokens), wanted);
-      return { slot, generation, tokens, row: rows[0] };
+      const rows = context.addToBatch(slot.id, slot.cells.length, Uint32Array.from(tokens), wanted);
+      return { ...share, row: rows[0] };
     });
   }
 
@@ -177,11 +172,11 @@ export class Scheduler {
 }
 
 /** llama-server's rule (--slot-prompt-similarity): a cache is worth keeping when it covers a tenth of the prompt. */
-function bestFit(free: readonly Slot[], prompt: readonly number[]): Slot | undefined {
+function bestFit(free: readonly Slot[], generation: Generation): Slot | undefined {
   let best: Slot | undefined;
-  let bestLength = prompt.length * 0.1;
+  let bestLength = generation.promptTokens.length * 0.1;
   for (const slot of free) {
-    const length = slot.commonPrefix(prompt);
+    const length = slot.reusable(generation);
     if (length > bestLength) [best, bestLength] = [slot, length];
   }
   return best;

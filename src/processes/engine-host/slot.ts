@@ -15,25 +15,29 @@ export class Slot {
   /** The last generation this slot worked on. */
   lastGeneration: Generation | undefined;
   private forgetOnRelease = false;
+  /** How many of the first cells hold what any run with a seed would compute: whole pieces of a prompt, each decoded alone. */
+  private seedableCells = 0;
 
   constructor(
     readonly id: number,
     private readonly context: NativeContext,
+    /** Tokens of a prompt that are decoded at once. */
+    private readonly pieceSize: number,
   ) {}
 
   take(generation: Generation): void {
     this.generation = generation;
     this.lastGeneration = generation;
     this.touch();
-    // At least one token has to be decoded, or there would be nothing to sample from.
-    const reusable = generation.params.cachePrompt ? this.commonPrefix(generation.promptTokens) : 0;
-    this.keep(Math.min(reusable, generation.promptTokens.length - 1));
+    this.keep(this.reusable(generation));
     this.pending = generation.promptTokens.slice(this.cells.length);
     generation.begin(this.id, this.cells.length);
   }
 
   store(tokens: readonly number[]): void {
+    const isWholePiece = tokens.length === this.pieceSize && this.seedableCells === this.cells.length;
     for (const token of tokens) this.cells.push(token);
+    if (isWholePiece && this.generation?.isSeeded === true) this.seedableCells = this.cells.length;
     this.pending = this.pending.slice(tokens.length);
   }
 
@@ -56,13 +60,17 @@ export class Slot {
   forget(): void {
     this.context.disposeSequence(this.id);
     this.cells.length = 0;
+    this.seedableCells = 0;
   }
 
-  commonPrefix(tokens: readonly number[]): number {
-    const most = Math.min(tokens.length, this.cells.length);
+  /** How many cells can serve as the beginning of a generation's prompt. A run with a seed takes only what it would have computed itself. */
+  reusable({ params, promptTokens, isSeeded }: Generation): number {
+    if (!params.cachePrompt) return 0;
+    // At least one token has to be decoded, or there would be nothing to sample from.
+    const most = Math.min(promptTokens.length - 1, isSeeded ? this.seedableCells : this.cells.length);
     let length = 0;
-    while (length < most && tokens[length] === this.cells[length]) length += 1;
-    return length;
+    while (length < most && promptTokens[length] === this.cells[length]) length += 1;
+    return isSeeded ? length - (length % this.pieceSize) : length;
   }
 
   /** Keeps the first `length` cells where the model's memory allows, else none. */
@@ -72,8 +80,9 @@ export class Slot {
       length > 0 &&
       this.context.getSequenceKvCacheMinPosition(this.id) === 0 &&
       this.context.removeTokenCellsFromSequence(this.id, length, this.cells.length);
-    if (canKeep) this.cells.length = length;
-    else this.forget();
+    if (!canKeep) this.forget();
+    this.cells.length = Math.min(this.cells.length, length);
+    this.seedableCells = Math.min(this.seedableCells, length);
   }
 
   private touch(): void {
