@@ -15,16 +15,18 @@ const run = { n_predict: 100, temperature: 0, seed: 42, cache_prompt: false };
 
 let host: RunningEngineHost;
 
-beforeAll(async () => {
-  host = await startEngineHost({ slots: slots.length, ctx: slots.length * 2048, change: withTwins });
-});
+/** All of them run greedily on a model whose choices hang on the last bits of its numbers. */
+describe.each(['off', 'on'])('a run with a seed, flash attention %s', (flashAttention) => {
+  const args = ['--flash-attn', flashAttention];
 
-afterAll(async () => {
-  await host.stop();
-});
+  beforeAll(async () => {
+    host = await startEngineHost({ slots: slots.length, ctx: slots.length * 2048, change: withTwins, args });
+  });
 
-/** Whatever runs beside them, greedily on a model whose choices hang on the last bits of its numbers. */
-describe('a run with a seed', () => {
+  afterAll(async () => {
+    await host.stop();
+  });
+
   it.each([
     ['runs without a seed', {}],
     ['runs with a seed', { seed: 7 }],
@@ -36,7 +38,7 @@ describe('a run with a seed', () => {
       );
       const beside = await complete({ ...run, prompt: 'a calm morning', id_slot });
       expect(await busySlots()).toBe(neighbours.length);
-      await Promise.all(neighbours.map((neighbour) => neighbour.body?.cancel()));
+      for (const neighbour of neighbours) await neighbour.body?.cancel();
       expect(beside.content).toBe(alone.content);
     }
   });
@@ -56,12 +58,16 @@ describe('a run with a seed', () => {
 
   it('gives the same text for a prompt of several batches that is read beside others', async () => {
     const alone = await complete({ ...run, prompt: long });
-    const together = await Promise.all([
-      ...slots.map((id_slot) => complete({ ...run, prompt: long, id_slot })),
-      ...slots.map((id_slot) => complete({ prompt: `so ${long}`, n_predict: 1, id_slot, cache_prompt: false })),
-      ...slots.map((id_slot) => complete({ ...run, prompt: long, id_slot })),
-    ]);
-    for (const { content } of together.filter((_, index) => index < 4 || index >= 8)) expect(content).toBe(alone.content);
+    for (const odd of [0, 1]) {
+      const together = await Promise.all(
+        slots.map((id_slot) => {
+          const neighbour = { prompt: `so ${long}`, id_slot, n_predict: 50, cache_prompt: false };
+          return complete(id_slot % 2 === odd ? { ...run, prompt: long, id_slot } : neighbour);
+        }),
+      );
+      const seeded = together.filter((_, slot) => slot % 2 === odd);
+      expect(seeded.map(({ content }) => content)).toEqual([alone.content, alone.content]);
+    }
   });
 
   it('takes from the cache only what it would have computed itself', async () => {
@@ -71,16 +77,17 @@ describe('a run with a seed', () => {
     await complete({ prompt: long, n_predict: 1, id_slot: 0, cache_prompt: false });
     expect(await complete(cached)).toMatchObject({ content: alone.content, timings: { cache_n: 0 } });
   });
+});
 
-  it('gives the same text after a restart with another number of slots', async () => {
-    const request = { ...run, prompt: 'a calm morning' };
-    const alone = await complete(request);
-    const other = await startEngineHost({ change: withTwins });
-    const again = await complete(request, other.url);
-    await other.stop();
-    expect(again.content).toBe(alone.content);
-    const sampled = { ...request, temperature: 0.9 };
-    expect((await complete({ ...sampled, seed: 43 })).content).not.toBe((await complete(sampled)).content);
+describe('a run with a seed, on another host with fewer slots', () => {
+  it('gives the same text, and another for another seed', async () => {
+    const hosts = await Promise.all([startEngineHost({ slots: 4, ctx: 8192 }), startEngineHost()]);
+    const [first, other] = hosts.map(({ url }) => url);
+    const request = { prompt: 'a calm morning', n_predict: 120, temperature: 0.9, seed: 42, cache_prompt: false };
+    const { content } = await complete({ ...request, id_slot: 3 }, first);
+    expect(await complete(request, other)).toMatchObject({ content });
+    expect((await complete({ ...request, seed: 43 }, other)).content).not.toBe(content);
+    await Promise.all(hosts.map((running) => running.stop()));
   });
 });
 
