@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { CompletionWork } from '../engine-adapter.port.js';
-import { completionBody } from './llamacpp-request.js';
+import { chatBody, completionBody } from './llamacpp-request.js';
 
 const work: CompletionWork = {
   kind: 'completion',
@@ -31,6 +31,12 @@ it('hands every sampling option over under the name that llama.cpp knows', () =>
     json_schema: { type: 'object' },
   };
   expect(bodyOf({ seed: 0, sampling })).toMatchObject({ seed: 0, ...sampling });
+});
+
+it('does not let the highest seed stand for a random one', () => {
+  const highest = { seed: 4_294_967_295 };
+  expect(bodyOf(highest)).toMatchObject({ seed: 4_294_967_294 });
+  expect(JSON.parse(chatBody(undefined, { ...work, ...highest }))).toMatchObject({ seed: 4_294_967_294 });
 });
 
 it('keeps a task that must not build on earlier prompts from doing so', () => {

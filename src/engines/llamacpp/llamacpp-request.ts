@@ -1,6 +1,9 @@
 import type { CompletionWork } from '../engine-adapter.port.js';
 import { openAiBody } from '../http/openai/openai-body.js';
 
+/** llama.cpp takes this seed, and -1, as the wish for a random one (`LLAMA_DEFAULT_SEED`). */
+const randomSeed = 0xffff_ffff;
+
 /** Body of `POST /completion`: our words in llama.cpp's. What the task leaves open is left to the server's defaults. */
 export function completionBody(model: string | undefined, prompt: string, work: CompletionWork): string {
   const { sampling } = work;
@@ -9,7 +12,6 @@ export function completionBody(model: string | undefined, prompt: string, work: 
     prompt,
     n_predict: work.maxTokens,
     stream: true,
-    seed: work.seed,
     temperature: sampling?.temperature,
     top_p: sampling?.top_p,
     presence_penalty: sampling?.presence_penalty,
@@ -24,8 +26,9 @@ export function chatBody(model: string | undefined, work: CompletionWork): strin
   return openAiBody(model, work, { ...ownFields(work), reasoning_format: 'none' });
 }
 
-function ownFields({ sampling, cache }: CompletionWork): Record<string, unknown> {
+function ownFields({ seed, sampling, cache }: CompletionWork): Record<string, unknown> {
   return {
+    seed: seed === randomSeed ? randomSeed - 1 : seed,
     cache_prompt: cache !== 'cold',
     top_k: sampling?.top_k,
     min_p: sampling?.min_p,
