@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { aTask, call, cancel, Deployment, submit } from '../support/deployment.js';
 import type { RunningOrchestrator } from '../support/orchestrator.js';
 import { ScriptedEngine, type ScriptedRun } from '../support/scripted-engine.js';
@@ -136,5 +136,88 @@ describe.each([
     await all.untilState(victim.task_id, 'completed');
     expect(engine.runsOf(killer.prompt)).toHaveLength(2);
     engine.onRun = () => undefined;
+  });
+});
+
+describe('an outage of some or all engines of a pool', () => {
+  let engines: [ScriptedEngine, ScriptedEngine];
+  let all: Deployment;
+  let home: RunningOrchestrator;
+
+  beforeAll(async () => {
+    engines = await Promise.all([ScriptedEngine.start({ slots: 1 }), ScriptedEngine.start({ slots: 1 })]);
+    all = await Deployment.create({
+      engines: [],
+      pool: {
+        replicas: engines.map(({ url }, at) => ({ id: `r${at}`, url, device_mask: String(at) })),
+        health: { interval_ms: 1500, timeout_ms: 5000 },
+        timeouts: { idle_ms: 2000 },
+        retries: { base_ms: 1 },
+        circuit: { failures: 1000 },
+      },
+    });
+    home = await all.start(['api', 'worker']);
+  });
+
+  beforeEach(() => waitUntil('both to be ready', async () => (await slots()) === 2));
+
+  afterEach(() => {
+    for (const engine of engines) engine.onRun = () => undefined;
+  });
+
+  afterAll(async () => {
+    await all.drop();
+    for (const engine of engines) await engine.die();
+  });
+
+  async function slots(): Promise<number> {
+    const { body } = await call(`${home.url}/v2/pools/default`);
+    return (body as { slots: { total: number } }).slots.total;
+  }
+
+  const untilQueued = (taskId: string) =>
+    waitUntil('it to wait once more', async () => {
+      const row = await all.row(taskId);
+      return row?.['state'] === 'queued' && Number(row['attempts']) > 0;
+    });
+
+  const onMask = (mask: string) =>
+    aTask({ placement: { mode: 'prefer', prefer_pools: ['default'], require_device_mask: mask } });
+
+  it('costs no task that must have the device of the one that is gone', async () => {
+    const [first, other] = engines;
+    const tasks = [onMask('0'), onMask('0'), onMask('0')];
+    const readers = [];
+    for (const task of tasks) readers.push(await SseClient.post(home.url, task));
+    await first.run(tasks[0]?.prompt ?? '');
+    await first.die();
+    await untilQueued(tasks[0]?.task_id ?? '');
+    // The other takes what it may take meanwhile.
+    const free = aTask();
+    await submit(home.url, free);
+    answer(await other.run(free.prompt));
+    await all.untilState(free.task_id, 'completed');
+    await first.comeBack();
+    first.onRun = answer;
+    for (const reader of readers) expect(expectWholeStream(await reader.untilEnd())).toMatchObject({ event: 'end' });
+    expect(other.runs.map(({ prompt }) => prompt)).toEqual([free.prompt]);
+  });
+
+  it('costs none where all go at once, however long it takes', async () => {
+    const tasks = [aTask(), aTask(), aTask()];
+    const readers = [];
+    for (const task of tasks) readers.push(await SseClient.post(home.url, task));
+    const begun = () => tasks.filter(({ prompt }) => engines.some((engine) => engine.runsOf(prompt).length > 0));
+    await waitUntil('two to run', () => begun().length === 2);
+    await Promise.all(engines.map((engine) => engine.die()));
+    for (const { task_id } of tasks.slice(0, 2)) await untilQueued(task_id);
+    await waitUntil(
+      'the last to wait, too',
+      async () => (await all.row(tasks[2]?.task_id ?? ''))?.['state'] === 'queued',
+    );
+    for (const engine of engines) engine.onRun = answer;
+    await engines[0].comeBack();
+    for (const reader of readers) expect(expectWholeStream(await reader.untilEnd())).toMatchObject({ event: 'end' });
+    await engines[1].comeBack();
   });
 });

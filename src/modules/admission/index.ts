@@ -15,5 +15,5 @@ export {
   type LineView,
   type OverdueShare,
 } from './line.js';
-export { droppedKey, lineKeeperKey } from './line-keys.js';
+export { droppedKey, lineSequenceKey, lineKeeperKey } from './line-keys.js';
 export { PoolQueue, queueNameOf, queuePrefix, type PoolJob, type PoolJobName } from './pool.queue.js';

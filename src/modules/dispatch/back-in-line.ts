@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import type { EngineError } from '../../engines/engine-adapter.port.js';
 import type { Clock } from '../../platform/clock/clock.js';
 import { LuaScript } from '../../platform/redis/lua-script.js';
-import { lineKeys, type PoolQueues } from '../admission/index.js';
+import { lineKeys, type Deadlines, type PoolQueues } from '../admission/index.js';
 import { runRecordKey } from '../events/index.js';
 import { leaseKey } from '../pools/index.js';
 import type { TasksRepository } from '../tasks/index.js';
@@ -22,6 +22,7 @@ export class BackInLine {
     private readonly redis: Redis,
     private readonly with_: {
       readonly queues: PoolQueues;
+      readonly deadlines: Pick<Deadlines, 'watch'>;
       readonly tasks: Pick<TasksRepository, 'markWaiting'>;
       readonly clock: Clock;
     },
@@ -29,19 +30,25 @@ export class BackInLine {
     private readonly mostLosses: number,
   ) {}
 
+  /** Gives up slot and fence for the place in line. Waits until Redis has it; rejects once the signal is aborted. */
+  enter(view: RunView, error: EngineError, signal: AbortSignal): Promise<BackInLineOutcome> {
+    return untilDone(() => this.change(view, error), signal);
+  }
+
   /**
-   * Waits until the stores have it. Rejects once the signal is aborted.
+   * Has row, ticket and deadline follow. Waits until the stores have it; rejects once the signal is aborted: the reconciler does the rest.
    * @param view an attempt whose row says `running`
    */
-  async run(view: RunView, error: EngineError, signal: AbortSignal): Promise<BackInLineOutcome> {
-    const { lease, taskId, claim } = view;
-    const { queues, tasks } = this.with_;
-    const outcome = await untilDone(() => this.change(view, error), signal);
-    if (outcome !== 'waits') return outcome;
-    await untilDone(() => tasks.markWaiting({ taskId, attempt: claim.attempt }), signal);
-    // One that began without waiting may have no ticket yet.
-    await untilDone(async () => queues.of(lease.poolId)?.offer(taskId, claim.request.priority), signal);
-    return outcome;
+  async follow({ lease, taskId, claim }: RunView, signal: AbortSignal): Promise<void> {
+    const { queues, tasks, deadlines } = this.with_;
+    const { priority, deadline_ms: deadlineMs } = claim.request;
+    const steps = [
+      () => tasks.markWaiting({ taskId, attempt: claim.attempt }),
+      // One that began without waiting may have no ticket yet, and its worker alone looked after its deadline.
+      async () => queues.of(lease.poolId)?.offer(taskId, priority),
+      async () => (deadlineMs === null ? undefined : deadlines.watch(taskId, deadlineMs)),
+    ];
+    await Promise.all(steps.map((step) => untilDone<unknown>(step, signal)));
   }
 
   private async change({ lease, taskId, claim }: RunView, { wasSent }: EngineError): Promise<BackInLineOutcome> {

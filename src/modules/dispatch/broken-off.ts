@@ -29,7 +29,7 @@ export class BrokenOff {
     const sinceMs = this.before.get(taskId) ?? clock.now();
     this.now.set(taskId, sinceMs);
     if (clock.now() - sinceMs < pool.config.timeouts.idle_ms || (await log.tokens(taskId)) === 0) return;
-    await endTask.fail(taskId, noReplica(true, pool), fence);
+    await endTask.fail(taskId, noReplica(pool), fence);
   }
 
   /** Those that were not looked at since the last call are taken care of. */

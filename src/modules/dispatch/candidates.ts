@@ -1,7 +1,12 @@
 import { kvRoomTokens, orderReplicas } from '../placement/index.js';
 import type { LivePool } from '../pools/index.js';
 import { replicaSnapshots, type ReplicaWish } from '../tasks/index.js';
-import type { ClaimableReplica } from './claim-task.js';
+import type { Claimed, ClaimableReplica } from './claim-task.js';
+
+/** The ready replicas of a pool that a claimed task could go on with. @param tried those it has failed on */
+export function candidatesFor(pool: LivePool, { deviceMask }: Claimed, tried: ReadonlySet<string>): ClaimableReplica[] {
+  return candidates(pool, tried, { homeReplicaId: null, deviceMask, kvTokens: 0 });
+}
 
 /** The ready replicas of a pool that a task has not failed on yet, best first. Which of them a waiting task may have the claim itself looks up. */
 export function candidates(pool: LivePool, tried: ReadonlySet<string>, wish?: ReplicaWish): ClaimableReplica[] {

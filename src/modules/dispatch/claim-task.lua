@@ -7,7 +7,8 @@
 --       9 interactive tasks that start between two of them   10 prefix of sessions   11 the pool
 --       12… of each replica: its slots, 0 = may not be taken; its device mask; tokens that its KV cache may still grow by, '' = as many as you like
 -- Reply {'claimed', task, attempt, replica (1-based), highest event id, tokens in the log, request, when it was begun, how often it was
---        begun with tokens in the log (this time included), first-token facts or '', 1 if it was placed in this pool again else 0}
+--        begun with tokens in the log (this time included), first-token facts or '', 1 if it was placed in this pool again else 0,
+--        device mask that it requires or ''}
 --       {'full'} somebody could start, and no replica has a free slot   {'held'} nobody waits; the named task holds a live lease
 --       {'blocked'} slots are free, and none of them on a replica with the device mask that those who wait require
 --       {'closed'} the named task has ended, lost its place and is about to end, or was placed in another pool
@@ -173,4 +174,5 @@ if class == 'interactive' then redis.call('HINCRBY', KEYS[4], 'passed', 1) end
 redis.call('ZADD', KEYS[replica], ARGV[4], chosen .. ':' .. attempt)
 local record = redis.call('HMGET', run, 'req', 'start', 'facts', 'p')
 local is_moved = record[4] and 1 or 0
-return { 'claimed', chosen, attempt, replica - 5, id, tokens, record[1], record[2], continued, record[3] or '', is_moved }
+local mask = wish[1] or ''
+return { 'claimed', chosen, attempt, replica - 5, id, tokens, record[1], record[2], continued, record[3] or '', is_moved, mask }

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Clock } from '../../platform/clock/clock.js';
 import { LuaScript } from '../../platform/redis/lua-script.js';
-import { batchShare, droppedKey, lineKeys } from '../admission/index.js';
+import { batchShare, droppedKey, lineKeys, lineSequenceKey } from '../admission/index.js';
 import { eventLogKey, firstEventLua, runRecordKey } from '../events/index.js';
 import { leaseKey, type LivePool } from '../pools/index.js';
 import { sessionKeyPrefix } from '../sessions/index.js';
@@ -19,6 +19,8 @@ export interface Claimed {
   /** Tokens that earlier attempts left in the log. */
   readonly tokens: number;
   readonly request: RunRequest;
+  /** The device mask that its replica must have; null: any. */
+  readonly deviceMask: string | null;
   /** When the answer was begun, Unix ms: by the attempt that gave the first token, else by this one. */
   readonly startedMs: number;
   /** Null: this attempt begins the answer. */
@@ -74,7 +76,8 @@ export class ClaimTask {
     const { taskId, poolId, hubId, request, startedFrame } = start;
     const now = this.clock.now();
     const [interactive = '', batch = ''] = lineKeys(poolId);
-    const keys = [runRecordKey(taskId), eventLogKey(taskId), interactive, batch, leaseKey(poolId, replica.id)];
+    const records = [runRecordKey(taskId), eventLogKey(taskId)];
+    const keys = [...records, interactive, batch, leaseKey(poolId, replica.id), lineSequenceKey];
     const until = now + this.leaseMs;
     const args = [
       taskId,
@@ -89,7 +92,9 @@ export class ClaimTask {
       ...start.marks,
     ];
     if ((await startNowScript.run(this.redis, keys, args)) !== 1) return null;
-    const claimed = { taskId, attempt: 1, replicaId: replica.id, lastId: 1, tokens: 0, request };
+    const mask = start.marks.indexOf('mask');
+    const deviceMask = mask < 0 ? null : (start.marks[mask + 1] ?? null);
+    const claimed = { taskId, attempt: 1, replicaId: replica.id, lastId: 1, tokens: 0, request, deviceMask };
     return { kind: 'claimed', ...claimed, startedMs: now, earlier: null };
   }
 
@@ -145,7 +150,7 @@ const kinds = ['full', 'blocked', 'held', 'closed', 'missing', 'idle'] as const;
 function claimOutcome(reply: unknown, replicas: readonly ClaimableReplica[]): ClaimOutcome {
   if (!Array.isArray(reply)) throw new Error('unexpected reply of claim-task.lua');
   const [kind, taskId, attempt, chosen, lastId, tokens, request, ...begun] = reply as unknown[];
-  const [startedMs, continuations, facts, isMoved] = begun;
+  const [startedMs, continuations, facts, isMoved, mask] = begun;
   const other = kinds.find((one) => one === kind);
   if (other !== undefined) return { kind: other };
   const replica = replicas[Number(chosen) - 1];
@@ -161,6 +166,7 @@ function claimOutcome(reply: unknown, replicas: readonly ClaimableReplica[]): Cl
     tokens: Number(tokens),
     // What it was told at acceptance of its start says nothing of a pool that it was placed in later.
     request: { ...readRunRequest(request), ...(isMoved === 1 && { told: null }) },
+    deviceMask: typeof mask === 'string' && mask !== '' ? mask : null,
     startedMs: Number(startedMs),
     earlier: Number(tokens) === 0 ? null : { continuations: Number(continuations), ...originFacts(String(facts)) },
   };

@@ -19,10 +19,17 @@ export interface DispatcherOptions {
   readonly onError: (error: Error) => void;
 }
 
+interface Running {
+  readonly run: RunTask;
+  readonly outcome: Promise<RunOutcome>;
+  /** It has no ticket: the one that follows it waits for its end. */
+  readonly beganAtOnce: boolean;
+}
+
 /** The worker role of a process: a processor for each pool, the tasks that run here, and the signs of life that keep them ours. */
 export class Dispatcher {
   private readonly processors = new Map<string, PoolProcessor>();
-  private readonly running = new Map<string, { readonly run: RunTask; readonly outcome: Promise<RunOutcome> }>();
+  private readonly running = new Map<string, Running>();
   private readonly settling = new Set<Promise<unknown>>();
   private readonly stopping = new AbortController();
   private readonly lateOffers: LateOffers;
@@ -121,7 +128,8 @@ export class Dispatcher {
     const row = new Promise<boolean>((resolve) => {
       settleRow = resolve;
     });
-    const outcome = this.begin(poolId, { taskId, correlationId }, (run) => run.runClaimed(pool, claim, row));
+    const named = { taskId, correlationId, beganAtOnce: true };
+    const outcome = this.begin(poolId, named, (run) => run.runClaimed(pool, claim, row));
     outcome.catch(() => undefined);
     return {
       confirm: () => {
@@ -138,20 +146,22 @@ export class Dispatcher {
 
   private async run(poolId: string, ticket: Ticket): Promise<RunOutcome> {
     const underWay = ticket.hasStarted ? this.running.get(ticket.taskId) : undefined;
-    if (underWay !== undefined && (await underWay.outcome.catch(() => 'again')) === 'done') return 'done';
+    if (underWay?.beganAtOnce === true && (await underWay.outcome.catch(() => 'again')) === 'done') return 'done';
     const taken = await this.takeNext.run(poolId, ticket);
     if (typeof taken === 'string') return taken;
     const { pool, claim } = taken;
     const { taskId, request } = claim;
     if (taskId !== ticket.taskId) ticket.rename(taskId);
-    return this.begin(poolId, { taskId, correlationId: request.correlation_id }, (run) => run.runClaimed(pool, claim));
+    const named = { taskId, correlationId: request.correlation_id, beganAtOnce: false };
+    return this.begin(poolId, named, (run) => run.runClaimed(pool, claim));
   }
 
   private begin(
     poolId: string,
-    { taskId, correlationId }: { readonly taskId: string; readonly correlationId: string },
+    named: { readonly taskId: string; readonly correlationId: string; readonly beganAtOnce: boolean },
     start: (run: RunTask) => Promise<RunOutcome>,
   ): Promise<RunOutcome> {
+    const { taskId, correlationId, beganAtOnce } = named;
     const context = { correlationId, signal: this.stopping.signal };
     const run = new RunTask(taskId, poolId, this.with_, context);
     const outcome = start(run).finally(() => {
@@ -160,7 +170,7 @@ export class Dispatcher {
       this.settling.add(settled);
       void settled.finally(() => this.settling.delete(settled));
     });
-    this.running.set(taskId, { run, outcome });
+    this.running.set(taskId, { run, outcome, beganAtOnce });
     return outcome;
   }
 

@@ -4,7 +4,7 @@ import type { Clock } from '../../platform/clock/clock.js';
 import { RunLogWriter, type EventLog, type LogAppender } from '../events/index.js';
 import type { Sessions } from '../sessions/index.js';
 import type { TasksRepository } from '../tasks/index.js';
-import { candidates } from './candidates.js';
+import { candidatesFor } from './candidates.js';
 import type { ContinuationPlan } from './continuation-plan.js';
 import { Decode, type DecodeFacts, type DecodeResult, type StopCause } from './decode.js';
 import type { DispatchTelemetry } from './dispatch.telemetry.js';
@@ -92,10 +92,10 @@ export class RunAttempt {
     const { pool, claim, lease, taskId, correlationId } = this.view;
     const { engines, clock } = this.with_;
     // Another replica is better than the same once more.
-    const isLast = candidates(pool, new Set([...tried, claim.replicaId])).length === 0;
+    const isLast = candidatesFor(pool, claim, new Set([...tried, claim.replicaId])).length === 0;
     const engine = engines.route(lease.poolId, claim.replicaId, { mayAskAgain: isLast });
     if (engine === null) {
-      const error = new EngineError('REPLICA_EXHAUSTED', `Replica ${claim.replicaId} is gone.`);
+      const error = new EngineError('REPLICA_EXHAUSTED', `Replica ${claim.replicaId} is gone.`, { isAway: true });
       return { kind: 'lost', error };
     }
     const asked = engineRequestOf(taskId, correlationId, claim.request, servedModelName(pool));

@@ -22,9 +22,9 @@ export function engineLost(
 }
 
 /** What readers hear when no other replica could be found. */
-export function noReplica(hasAnswered: boolean, pool: LivePool): TaskError {
+export function noReplica(pool: LivePool): TaskError {
   const message = `Its replica was lost, and for ${pool.config.timeouts.idle_ms} ms there was no other.`;
-  return hasAnswered ? workerLost(message, pool.config.id, pool) : inPool('REPLICA_EXHAUSTED', message, pool);
+  return workerLost(message, pool.config.id, pool);
 }
 
 /** What readers hear when the engine took too long. */

@@ -1,6 +1,6 @@
 import type { Clock } from '../../platform/clock/clock.js';
 import type { Metrics } from '../../platform/observability/metrics.js';
-import type { PoolPerfRecorder, RunningBoard } from '../pools/index.js';
+import type { Lease, PoolPerfRecorder, RunningBoard } from '../pools/index.js';
 import type { RunView } from './run-view.js';
 import { labelsOf } from './labels.js';
 
@@ -18,7 +18,7 @@ export class RunMeasures {
     const { poolId } = run.lease;
     const { attempt, request } = run.claim;
     const now = this.clock.now();
-    this.running.begin(poolId, run.taskId, { expectedTokens: request.expected_tokens, startedMs: now });
+    this.running.begin(poolId, nameOf(run.lease), { expectedTokens: request.expected_tokens, startedMs: now });
     // Whoever begins once more has waited for something else than its turn.
     if (attempt > 1) return;
     const { told, priority } = request;
@@ -32,8 +32,8 @@ export class RunMeasures {
   }
 
   /** The slot is given back. */
-  released(run: { readonly poolId: string; readonly taskId: string }): void {
-    this.running.end(run.poolId, run.taskId);
+  released(lease: Lease): void {
+    this.running.end(lease.poolId, nameOf(lease));
   }
 
   /** The task was closed by its run. */
@@ -42,4 +42,8 @@ export class RunMeasures {
     const { tokensOut, decodeTimeMs: runMs, firstTokenMs } = sample;
     this.perf.recordRun(run.lease.poolId, { priority, tokensOut, askedTokens, runMs, firstTokenMs });
   }
+}
+
+function nameOf({ taskId, attempt }: Lease): string {
+  return `${taskId}:${attempt}`;
 }

@@ -2,8 +2,8 @@ import type { EngineError } from '../../engines/engine-adapter.port.js';
 import type { EventLog } from '../events/index.js';
 import type { Lease, Leases, LivePool, PoolRegistry } from '../pools/index.js';
 import type { BackInLine } from './back-in-line.js';
-import { candidates } from './candidates.js';
-import { ClaimAgain, type Claim } from './claim-again.js';
+import { candidatesFor } from './candidates.js';
+import { ClaimAgain, nowhere, type Claim } from './claim-again.js';
 import type { Claimed, ClaimTask } from './claim-task.js';
 import { ConcludeRun, type ConclusionCollaborators } from './conclude-run.js';
 import type { ContinueRun } from './continue-run.js';
@@ -22,13 +22,19 @@ export interface RunCollaborators extends AttemptCollaborators, ConclusionCollab
   readonly leases: Leases;
   readonly eventLog: Pick<EventLog, 'markStopped' | 'markWarm'>;
   readonly continueRun: ContinueRun;
-  readonly backInLine: Pick<BackInLine, 'run'>;
+  readonly backInLine: Pick<BackInLine, 'enter' | 'follow'>;
 }
 
 type Lost = Extract<DecodeResult, { kind: 'lost' }>;
 
+/** An attempt that was lost before its first token. */
+interface Unanswered {
+  readonly attempt: RunAttempt;
+  readonly result: Lost;
+}
+
 /** How an attempt left the task: over, to be run by whoever gets the job, or to be taken to another replica from here. */
-type Left = RunOutcome | { readonly lost: RunView; readonly hasAnswered: boolean };
+type Left = RunOutcome | { readonly lost: RunView; readonly unanswered: Unanswered | null };
 
 /**
  * Takes one admitted task to its end, over as many attempts as it needs. One object a job; `stopClosed` and `shutdown` may be called from
@@ -71,9 +77,11 @@ export class RunTask {
     for (let now: Claim = { pool, claim }; ;) {
       const left = await this.runOn(this.begin(now), row);
       if (typeof left === 'string') return left;
-      const again = await this.claimAgain.run(left.lost, this.passedOver, left.hasAnswered);
+      const { lost, unanswered } = left;
+      const again = await this.claimAgain.run(lost, this.passedOver, unanswered === null);
+      if (again === nowhere) return unanswered === null ? 'again' : this.wait(unanswered, row);
       if (typeof again === 'string') return again;
-      if ('code' in again) return this.conclusion.fail(left.lost, again);
+      if ('code' in again) return this.conclusion.fail(lost, again);
       now = again;
     }
   }
@@ -107,7 +115,7 @@ export class RunTask {
     this.attempt = null;
     const hasAnswered = attempt.writer.tokens > 0;
     if (result.kind === 'lost' && isLoss(result.error)) {
-      return hasAnswered ? this.brokenOff(attempt, result) : this.elsewhere(attempt, result, row);
+      return hasAnswered ? this.brokenOff(attempt, result) : this.elsewhere({ attempt, result }, row);
     }
     return isShutdown(result) && hasAnswered ? this.brokenOff(attempt, result) : this.conclusion.run(attempt, result);
   }
@@ -122,16 +130,17 @@ export class RunTask {
   }
 
   /** The replica was lost before it had answered anything. */
-  private async elsewhere(attempt: RunAttempt, result: Lost, row: Promise<boolean> | null): Promise<Left> {
+  private async elsewhere(unanswered: Unanswered, row: Promise<boolean> | null): Promise<Left> {
+    const { attempt, result } = unanswered;
     const { view } = attempt;
     this.passedOver.forGood(view.claim.replicaId);
     attempt.writer.abandon();
     this.with_.telemetry.replicaFailed(view, result.error.message);
     const pool = this.with_.pools.find(this.poolId) ?? view.pool;
-    const isAnother = candidates(pool, this.passedOver.at(this.with_.clock.now())).length > 0;
-    if (!isAnother && (await this.isOutage(view, result.error))) return this.wait(attempt, result, row);
+    const isAnother = candidatesFor(pool, view.claim, this.passedOver.at(this.with_.clock.now())).length > 0;
+    if (!isAnother && (await this.isOutage(view, result.error))) return this.wait(unanswered, row);
     await this.leave(view);
-    return isAnother ? { lost: view, hasAnswered: false } : this.conclusion.run(attempt, result);
+    return isAnother ? { lost: view, unanswered } : this.conclusion.run(attempt, result);
   }
 
   /** Whether the replica is gone, and has not just failed the task. All others know by then, too: none gets the slot for nothing. */
@@ -144,17 +153,21 @@ export class RunTask {
   }
 
   /** It waits in line for an engine, as it did before. */
-  private async wait(attempt: RunAttempt, result: Lost, row: Promise<boolean> | null): Promise<RunOutcome> {
+  private async wait({ attempt, result }: Unanswered, row: Promise<boolean> | null): Promise<RunOutcome> {
     const { view } = attempt;
+    const { backInLine, telemetry } = this.with_;
+    const { signal } = this.context;
     await this.conclusion.letGo(view);
     // Its row must say that it runs before it can say that it waits.
     await attempt.opened;
     const isThere = row === null || (await row);
-    const outcome = isThere ? await this.with_.backInLine.run(view, result.error, this.context.signal) : 'over';
+    const outcome = isThere ? await backInLine.enter(view, result.error, signal) : 'over';
     if (outcome === 'exhausted') return this.conclusion.run(attempt, result);
+    // Before anything that may take long: the heartbeat must not take the slot up again.
     await this.slot.giveBack(view.lease);
     if (outcome === 'over') return 'done';
-    this.with_.telemetry.backInLine(view, result.error.message);
+    telemetry.backInLine(view, result.error.message);
+    await backInLine.follow(view, signal);
     return 'again';
   }
 
@@ -175,7 +188,7 @@ export class RunTask {
     await this.leave(view);
     if (result.kind !== 'lost') return 'again';
     this.passedOver.forAWhile(view.claim.replicaId, clock.now());
-    return { lost: view, hasAnswered: true };
+    return { lost: view, unanswered: null };
   }
 
   /** Gives the slot back: the engine has been let go of. */

@@ -29,14 +29,15 @@ export class RunningBoard {
     private readonly processId: string,
   ) {}
 
-  begin(poolId: string, taskId: string, task: RunningTask): void {
+  /** @param run names an attempt: the next one of the same task may begin before it ends */
+  begin(poolId: string, run: string, task: RunningTask): void {
     const running = this.own.get(poolId);
-    if (running === undefined) this.own.set(poolId, new Map([[taskId, task]]));
-    else running.set(taskId, task);
+    if (running === undefined) this.own.set(poolId, new Map([[run, task]]));
+    else running.set(run, task);
   }
 
-  end(poolId: string, taskId: string): void {
-    this.own.get(poolId)?.delete(taskId);
+  end(poolId: string, run: string): void {
+    this.own.get(poolId)?.delete(run);
   }
 
   /** The running tasks of a pool: own ones as of now, others as of the last `refresh`. */

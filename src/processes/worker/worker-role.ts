@@ -86,7 +86,7 @@ export function createWorkerRole(ground: Ground, endTask: EndTask, hub: EventHub
       sessions: ground.sessions,
       onSessionRun: (sessionId) => evictSessions.ran(sessionId),
       continueRun: new ContinueRun(ground.eventLog, config.worker.max_continuations),
-      backInLine: new BackInLine(redis.commands, { queues, tasks, clock }, config.worker.max_continuations),
+      backInLine: new BackInLine(redis.commands, ground, config.worker.max_continuations),
     },
     {
       processId,

@@ -72,6 +72,7 @@ class Drive {
     store.redis,
     {
       queues: { of: () => null } as never, // No tickets here.
+      deadlines: { watch: () => Promise.resolve() },
       tasks: { markWaiting: () => Promise.resolve(true) },
       clock,
     },
@@ -185,10 +186,12 @@ class Drive {
     const lease = { poolId, replicaId: 'r0', taskId: task.taskId, attempt };
     const view = { taskId: task.taskId, lease, claim: { attempt, request } } as unknown as RunView;
     const error = new EngineError('REPLICA_EXHAUSTED', 'refused', { isAway: true, wasSent });
-    const outcome = await this.backInLine.run(view, error, new AbortController().signal);
+    const outcome = await this.backInLine.enter(view, error, new AbortController().signal);
     const losses = task.losses + (wasSent ? 1 : 0);
     this.saw(outcome, losses > mostLosses ? 'exhausted' : 'waits');
     if (outcome !== 'waits') return;
+    // As after a reply that was lost.
+    this.saw(await this.backInLine.enter(view, error, new AbortController().signal), 'waits');
     task.losses = losses;
     task.poolId = poolId;
     this.begun.splice(this.begun.indexOf(task.taskId), 1);
