@@ -12,7 +12,7 @@
 --       {'full'} somebody could start, and no replica has a free slot   {'held'} nobody waits; the named task holds a live lease
 --       {'blocked'} slots are free, and none of them on a replica with the device mask that those who wait require
 --       {'closed'} the named task has ended, lost its place and is about to end, or was placed in another pool
---       {'missing'} nobody waits; the named task has no log (yet)
+--       {'missing'} nobody waits; the named task has no log (yet), or no request
 --       {'idle'} nobody waits
 -- Invariant: of all attempts only the newest holds the fence, and it holds exactly one lease. Interactive tasks start before batch tasks,
 --       each class in order of entry; but a task that is out of line (its worker died, or its place was lost) starts at once by its ticket.
@@ -119,6 +119,8 @@ local function is_held(fence)
   return false
 end
 local fence = named ~= '' and fence_of(named) or nil
+-- Nobody could run it: fence and lease would be taken for nothing.
+if fence and fence ~= 'x' and redis.call('HEXISTS', ARGV[5] .. named, 'req') == 0 then fence = nil end
 local chosen, is_over = nil, false
 -- Another pool's to start, whatever ticket is left here: see waiting/move-task.lua.
 local pool = fence and redis.call('HGET', ARGV[5] .. named, 'p')

@@ -206,7 +206,7 @@ export class Reconciler {
 
   /** Begun, and its log is gone with Redis: nobody knows what its readers saw. */
   private async logIsLost(task: ListedTask): Promise<void> {
-    const { log, endTask, logger } = this.with_;
+    const { endTask, logger } = this.with_;
     if ((await this.with_.tasks.findOpen(task.taskId)) === null) return;
     const message = 'The task had begun when its event log was lost. Submit it again.';
     const template = errorTemplate({
@@ -216,8 +216,8 @@ export class Reconciler {
       engine: task.engine,
       pool_id: task.poolId,
     });
-    await log.replaceLost(task.taskId);
-    await endTask.close(task.taskId, template);
+    // Somebody else has put it right meanwhile.
+    if ((await endTask.closeLost(task.taskId, template)).kind !== 'closed') return;
     await this.settle(task);
     logger.warn(
       { job_id: task.taskId, pool_id: task.poolId, human: 'A task whose event log was lost was ended.' },
@@ -227,16 +227,17 @@ export class Reconciler {
 
   private async poolIsGone(task: ListedTask): Promise<void> {
     const message = 'The pool the task waited for is not configured any more. Submit it again.';
-    const error = {
+    const template = errorTemplate({
       code: 'POOL_UNAVAILABLE',
       message,
       retriable: true,
       engine: task.engine,
       pool_id: task.poolId,
-    } as const;
-    if ((await this.with_.log.fence(task.taskId)) === null) await this.with_.log.replaceLost(task.taskId);
-    await this.with_.endTask.fail(task.taskId, error);
-    await this.with_.endTask.settle(task.taskId);
+    });
+    const { endTask } = this.with_;
+    const outcome = await endTask.closeLost(task.taskId, template);
+    if (outcome.kind === 'kept') await endTask.close(task.taskId, template);
+    await endTask.settle(task.taskId);
   }
 
   /** Tasks that lost their places to others, where whoever should have ended them died, or their own submit did. */

@@ -4,21 +4,30 @@
 --       6 task id   7 what follows 'id: <n>\n' in the frame; {out} {in} {decode} {first} {warm} stand for tokens out, tokens in, decode ms,
 --       first token ms, whether the run found its session's KV cache
 --       8 what follows that, as it is: it may be long, and Redis does nothing else while blanks are looked for
+--       9 '' = whatever is there is closed; else Redis has lost the log, and only if that is so, this is the id of its terminal event
 -- Reply {1, id of the terminal event, tokens out, frame, tokens in, decode ms, first token ms or -1, fence before} closed by this call
 --       {0, highest id, tokens out, fence} left as it was: closed before, or another fence
 --       {-1} there is no such log
--- Invariant: exactly one terminal event; its id is the highest of the log.
+-- Invariant: exactly one terminal event; its id is the highest of the log. A lost log is replaced and closed in one step: nobody comes upon
+--       one that is open and can't be run.
 begin_stream(KEYS[1], KEYS[2])
 local now = redis.call('HMGET', KEYS[1], 'f', 'subs', 'start', 'facts', 'warm')
 local fence = now[1]
 local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
-if not fence or not newest then return { -1 } end
-local id = tonumber(string.match(newest[1], '^%d+'))
-local tokens = 0
-for f = 1, #newest[2], 2 do
-  if newest[2][f] == 'k' then tokens = tonumber(newest[2][f + 1]) end
+local lost_id = tonumber(ARGV[9])
+if not lost_id and not (fence and newest) then return { -1 } end
+local id, tokens = 0, 0
+if newest then
+  id = tonumber(string.match(newest[1], '^%d+'))
+  for f = 1, #newest[2], 2 do
+    if newest[2][f] == 'k' then tokens = tonumber(newest[2][f + 1]) end
+  end
 end
-if fence == 'x' or (ARGV[1] ~= '*' and ARGV[1] ~= fence) then return { 0, id, tokens, fence } end
+if fence == 'x' or (ARGV[1] ~= '*' and ARGV[1] ~= fence) or (lost_id and fence) then return { 0, id, tokens, fence } end
+if lost_id then
+  fence = 'r0'
+  id = math.max(id, lost_id - 1)
+end
 local decode, first, tokens_in = 0, -1, 0
 if now[3] then decode = math.max(0, tonumber(ARGV[2]) - tonumber(now[3])) end
 if now[4] then

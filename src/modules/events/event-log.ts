@@ -14,7 +14,6 @@ const keepScript = new LuaScript(new URL('./keep-log.lua', import.meta.url));
 const closeScript = new LuaScript(new URL('./close-log.lua', import.meta.url), firstEventLua);
 const followScript = new LuaScript(new URL('./follow-log.lua', import.meta.url), firstEventLua);
 const markStoppedScript = new LuaScript(new URL('./mark-stopped.lua', import.meta.url));
-const replaceScript = new LuaScript(new URL('./replace-lost.lua', import.meta.url), firstEventLua);
 const readScript = new LuaScript(new URL('./read-log.lua', import.meta.url));
 const standingsScript = new LuaScript(new URL('./standings.lua', import.meta.url));
 const unfollowScript = new LuaScript(new URL('./unfollow-log.lua', import.meta.url));
@@ -127,7 +126,19 @@ export class EventLog {
    * @param frame what follows `id: <n>\n`, see `endTemplate` and `errorTemplate`
    * @param fence close only while this fence holds; `*`: whatever is open
    */
-  async close(taskId: string, frame: TerminalFrame, fence: Fence = '*'): Promise<CloseOutcome> {
+  close(taskId: string, frame: TerminalFrame, fence: Fence = '*'): Promise<CloseOutcome> {
+    return this.end(taskId, frame, fence, '');
+  }
+
+  /**
+   * Puts a log that holds nothing but the terminal event in place of one that Redis lost; one that is there, open or closed, is kept. Nobody
+   * knows how far its readers had come, so the event's id is far above any that was ever given: readers see ids grow.
+   */
+  closeLost(taskId: string, frame: TerminalFrame): Promise<CloseOutcome> {
+    return this.end(taskId, frame, '*', lostLogId);
+  }
+
+  private async end(taskId: string, frame: TerminalFrame, fence: Fence, lostId: number | ''): Promise<CloseOutcome> {
     const { template, rest } = typeof frame === 'string' ? { template: frame, rest: '' } : frame;
     const args = [
       fence,
@@ -138,6 +149,7 @@ export class EventLog {
       taskId,
       template,
       rest,
+      lostId,
     ];
     const reply = await closeScript.run(this.redis, [runRecordKey(taskId), eventLogKey(taskId)], args);
     return closeOutcome(taskId, reply);
@@ -219,14 +231,6 @@ export class EventLog {
     if (!Array.isArray(reply)) throw new Error('unexpected reply of standings.lua');
     const texts = reply.map((text) => String(text) || null);
     return taskIds.map((_, place) => ({ fence: texts[2 * place] ?? null, poolId: texts[2 * place + 1] ?? null }));
-  }
-
-  /**
-   * Opens a log in place of one that Redis lost, for its terminal event only. Nobody knows how far its readers had come, so its ids go on
-   * far above any that was ever given: readers see them grow.
-   */
-  async replaceLost(taskId: string): Promise<void> {
-    await replaceScript.run(this.redis, [runRecordKey(taskId), eventLogKey(taskId)], [lostLogId]);
   }
 
   /** How many hubs still follow after this one left; -1 when there is nothing left to follow. */

@@ -36,11 +36,12 @@ export class EndTask {
    * @param frame what follows its id line, see `endTemplate` and `errorTemplate`
    */
   async close(taskId: string, frame: TerminalFrame, fence = '*'): Promise<CloseOutcome> {
-    const outcome = await this.with_.log.close(taskId, frame, fence);
-    if (outcome.kind !== 'closed') return outcome;
-    this.with_.hub?.deliver([outcome.chunk]);
-    if (outcome.fenceBefore.startsWith('r') && fence === '*') await this.with_.log.announceClosed(taskId);
-    return outcome;
+    return this.tell(taskId, await this.with_.log.close(taskId, frame, fence), fence);
+  }
+
+  /** Closes the log that Redis lost of a task whose readers may have seen anything; one that is there is kept. */
+  async closeLost(taskId: string, frame: TerminalFrame): Promise<CloseOutcome> {
+    return this.tell(taskId, await this.with_.log.closeLost(taskId, frame), '*');
   }
 
   /** Closes with an error and settles the row. */
@@ -81,6 +82,14 @@ export class EndTask {
     // The row has ended: if Redis is away now, the turn is found by its age and settled from the row.
     if (turn !== null) await this.with_.sessions.settle(turn).catch(() => undefined);
     return true;
+  }
+
+  /** Readers here have their end, and whoever still runs the task hears of it. */
+  private async tell(taskId: string, outcome: CloseOutcome, fence: string): Promise<CloseOutcome> {
+    if (outcome.kind !== 'closed') return outcome;
+    this.with_.hub?.deliver([outcome.chunk]);
+    if (outcome.fenceBefore.startsWith('r') && fence === '*') await this.with_.log.announceClosed(taskId);
+    return outcome;
   }
 
   /** An `error` event doesn't say how long the prompt was; the run record does, once the engine has answered. */

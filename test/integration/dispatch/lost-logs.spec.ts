@@ -1,0 +1,218 @@
+import { randomUUID } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import pg from 'pg';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Deadlines, Line, PoolQueues } from '../../../src/modules/admission/index.js';
+import { ClaimTask, Reconciler } from '../../../src/modules/dispatch/index.js';
+import { errorTemplate, EventLog, LogAppender, RunLogWriter } from '../../../src/modules/events/index.js';
+import { leaseKey, Leases, type LivePool, type PoolRegistry, workersKey } from '../../../src/modules/pools/index.js';
+import { CancelTask, EndTask, openTask, TasksRepository } from '../../../src/modules/tasks/index.js';
+import { freshDatabase, freshRedis } from '../../support/stores.js';
+
+const lostLogId = 2_000_000_000;
+const leaseMs = 10_000;
+/** Tasks are this old when the reconciler finds them. */
+const ageMs = 60_000;
+const clock = { now: () => Date.now() };
+const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined };
+const nothing = (): Promise<null> => Promise.resolve(null);
+const replicas = [{ id: 'r', slots: 1, deviceMask: null, kvRoomTokens: null }];
+const reset = errorTemplate({ code: 'WORKER_RESET', message: '', retriable: true, engine: 'mock', pool_id: 'p' });
+
+let store: Awaited<ReturnType<typeof freshRedis>>;
+let database: Awaited<ReturnType<typeof freshDatabase>>;
+let db: pg.Pool;
+let tasks: TasksRepository;
+let queues: PoolQueues;
+
+beforeAll(async () => {
+  [store, database] = await Promise.all([freshRedis(), freshDatabase()]);
+  db = new pg.Pool({ connectionString: database.url });
+  tasks = new TasksRepository(db);
+  queues = new PoolQueues(['p'], store.redis);
+});
+
+beforeEach(async () => {
+  await store.redis.flushall();
+  await db.query('DELETE FROM tasks');
+});
+
+afterAll(async () => {
+  await queues.close();
+  await db.end();
+  await Promise.all([store.drop(), database.drop()]);
+});
+
+/** One pool of one slot. */
+const pool = {
+  config: {
+    id: 'p',
+    engine: { id: 'mock' },
+    queue: { capacity: 10, full_policy: 'reject' },
+    admission: { priorities: [], batch_share: 0, batch_max_wait_ms: 1 },
+  },
+  replicas: [{ known: { id: 'r' } }],
+  ready: true,
+  slots: 1,
+} as unknown as LivePool; // Only what is looked at here.
+const pools = {
+  ids: ['p'],
+  find: (id: string) => (id === 'p' ? pool : null),
+  keysOf: () => ({ leaseKeys: [leaseKey('p', 'r')], workersKey: workersKey('p') }),
+} as unknown as PoolRegistry;
+
+/** A process, as far as it looks after tasks whose logs may be lost. */
+class Process {
+  readonly log: EventLog;
+  readonly endTask: EndTask;
+  readonly line = new Line(store.redis, clock);
+  readonly deadlines = new Deadlines(store.redis);
+  readonly claims = new ClaimTask(store.redis, clock, leaseMs);
+
+  constructor(redis = store.redis, changes: { readonly listOpen?: TasksRepository['listOpen'] } = {}) {
+    this.log = new EventLog(redis, clock, 60, null);
+    const keepTranscript = { run: () => Promise.resolve('an artifact') } as never;
+    this.endTask = new EndTask({
+      log: this.log,
+      keepTranscript,
+      tasks,
+      sessions: { settle: nothing } as never,
+      hub: null,
+      clock,
+    });
+    this.listOpen = changes.listOpen ?? tasks.listOpen.bind(tasks);
+  }
+
+  private readonly listOpen: TasksRepository['listOpen'];
+
+  private get shared() {
+    const { log, endTask, line, deadlines } = this;
+    return { log, endTask, line, deadlines, queues, pools, clock };
+  }
+
+  reconcile(): Promise<void> {
+    const listed = Object.assign(Object.create(tasks) as TasksRepository, { listOpen: this.listOpen });
+    const reconciled = {
+      ...this.shared,
+      redis: store.redis,
+      tasks: listed,
+      dropTask: {} as never,
+      followMove: {} as never,
+      leases: new Leases(store.redis, clock),
+      logger: silent as never,
+    };
+    return new Reconciler(reconciled, { processId: 'x', intervalMs: 1000 }).run();
+  }
+
+  cancel(taskId: string) {
+    const rest = {
+      engineStop: {},
+      ended: {},
+      hub: { deliveredUpTo: nothing },
+      telemetry: { canceled: () => undefined },
+    };
+    return new CancelTask({ ...this.shared, ...rest, tasks } as never).run(taskId, 'client');
+  }
+
+  async open(taskId: string): Promise<void> {
+    const task = await tasks.findOpen(taskId);
+    const queue = queues.of('p');
+    if (task === null || queue === null) throw new Error('no such task');
+    await openTask(task, { log: this.log, queue, deadlines: this.deadlines }, {});
+  }
+
+  /** Begins the task on the one slot, as if no lease were held any more. */
+  async claim(taskId: string) {
+    await store.redis.del(leaseKey('p', 'r'));
+    const outcome = await this.claims.again(pool, replicas, taskId);
+    if (outcome.kind !== 'claimed') throw new Error(`not claimed: ${outcome.kind}`);
+    return outcome;
+  }
+}
+
+async function accept(startedOn: string | null): Promise<string> {
+  const taskId = randomUUID();
+  const request = { workload: 'completion', model_ref: 'm', prompt: 'x', max_tokens: 9, priority: 'interactive' };
+  await tasks.insert({
+    taskId,
+    bodyHash: '',
+    correlationId: randomUUID(),
+    request,
+    engine: 'mock',
+    poolId: 'p',
+    admission: {},
+    placement: {},
+    createdMs: clock.now() - ageMs,
+    deadlineMs: null,
+    startedOn,
+    told: null,
+    turn: null,
+  } as never);
+  return taskId;
+}
+
+async function stateOf(taskId: string): Promise<string | undefined> {
+  return (await tasks.stateOf(taskId))?.state;
+}
+
+/** What somebody reads who has seen the events up to an id. */
+async function read(log: EventLog, taskId: string, afterId: number): Promise<{ ids: number[]; text: string }> {
+  const { chunks = [] } = (await log.read(taskId, afterId + 1, 100, 'hub')) ?? {};
+  return { ids: chunks.map(({ last }) => last), text: chunks.map(({ plain }) => plain.toString()).join('') };
+}
+
+/** A client whose scripts fail from the nth on: without having been run, or with their answers lost. */
+function failingFrom(nth: number, isRun: boolean, until = Number.POSITIVE_INFINITY): { redis: Redis; count(): number } {
+  let count = 0;
+  const call =
+    (name: 'call' | 'callBuffer') =>
+    async (...args: unknown[]): Promise<unknown> => {
+      count += 1;
+      const fails = count >= nth && count < until;
+      if (fails && !isRun) throw new Error('the connection is gone');
+      const reply: unknown = await (store.redis[name] as (...all: unknown[]) => Promise<unknown>)(...args);
+      if (fails) throw new Error('the answer is lost');
+      return reply;
+    };
+  const made = { call: call('call'), callBuffer: call('callBuffer') };
+  return { redis: Object.assign(Object.create(store.redis) as Redis, made), count: () => count };
+}
+
+describe('a task that had begun when Redis lost its log', () => {
+  it.each([false, true])(
+    'is ended by the next pass wherever a process died; its last write was taken: %s',
+    async (isRun) => {
+      for (let nth = 1; ; nth++) {
+        const taskId = await accept('r');
+        const dying = failingFrom(nth, isRun);
+        await new Process(dying.redis).reconcile();
+        const here = new Process();
+        await here.reconcile();
+        expect([nth, await stateOf(taskId)]).toEqual([nth, 'failed']);
+        const { text } = await read(here.log, taskId, 1_000_000);
+        expect(text.match(/^event: \w+/gm)).toEqual(['event: error']);
+        if (dying.count() < nth) break;
+      }
+    },
+  );
+
+  it('is not taken for lost where its log is there', async () => {
+    const taskId = await accept(null);
+    const here = new Process();
+    await here.open(taskId);
+    expect(await here.endTask.closeLost(taskId, reset)).toMatchObject({ kind: 'kept', fence: 'q' });
+    await here.cancel(taskId);
+    expect(await here.endTask.closeLost(taskId, reset)).toMatchObject({ kind: 'kept', lastId: 2, fence: 'x' });
+  });
+});
+
+describe('a run record without a request', () => {
+  it('is claimed by nobody', async () => {
+    const taskId = randomUUID();
+    await store.redis.hset(`{orchd}:run:${taskId}`, { f: 'r0' });
+    const { claims, log } = new Process();
+    expect(await claims.again(pool, replicas, taskId)).toEqual({ kind: 'missing' });
+    expect(await log.fence(taskId)).toBe('r0');
+    expect(await store.redis.zcard(leaseKey('p', 'r'))).toBe(0);
+  });
+});
