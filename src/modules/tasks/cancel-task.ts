@@ -2,7 +2,7 @@ import type { Clock } from '../../platform/clock/clock.js';
 import { AppError } from '../../platform/errors/app-error.js';
 import type { ReplicaLabels } from '../../platform/observability/metrics.js';
 import type { Deadlines, Line, PoolQueues } from '../admission/index.js';
-import { endTemplate, type EndedLogs, type EventHub, type EventLog } from '../events/index.js';
+import { endTemplate, type CloseOutcome, type EndedLogs, type EventHub, type EventLog } from '../events/index.js';
 import type { PoolRegistry } from '../pools/index.js';
 import type { EngineStop } from './engine-stop.js';
 import type { EndTask } from './end-task.js';
@@ -46,9 +46,9 @@ export class CancelTask {
     const { endTask, hub, telemetry } = this.with_;
     let outcome = await endTask.close(taskId, canceledEnding);
     if (outcome.kind === 'missing') {
-      const settled = await this.reopen(taskId);
-      if (settled !== null) return settled;
-      outcome = await endTask.close(taskId, canceledEnding);
+      const lost = await this.closeLost(taskId);
+      if (lost === null) return this.endedBefore(taskId);
+      outcome = lost;
     }
     if (outcome.kind === 'closed') {
       const standing = await this.leave(taskId, outcome.fenceBefore === 'q');
@@ -85,14 +85,25 @@ export class CancelTask {
     return { engine, engineVersion, poolId, replicaId };
   }
 
-  /** Redis has no log: the task is unknown, or long ended, or Redis lost it. In the last case its log is opened again, to be closed. */
-  private async reopen(taskId: string): Promise<CancelReceipt | null> {
-    const { tasks, ended, log, clock } = this.with_;
+  /**
+   * Redis has no log: the task is unknown, or long ended: null; or Redis lost it. In the last case its log is opened again, to be closed; but
+   * where it had begun nobody knows what its readers saw, and its end lies above all of it, as the reconciler's does.
+   */
+  private async closeLost(taskId: string): Promise<CloseOutcome | null> {
+    const { tasks, log, endTask, clock } = this.with_;
     const open = await tasks.findOpen(taskId);
-    if (open !== null) {
+    if (open === null) return null;
+    if (open.state === 'running') {
+      const outcome = await endTask.closeLost(taskId, canceledEnding);
+      if (outcome.kind === 'closed') return outcome;
+    } else {
       await openLog(log, open, { floorId: lostIds(open, clock.now()) });
-      return null;
     }
+    return endTask.close(taskId, canceledEnding);
+  }
+
+  private async endedBefore(taskId: string): Promise<CancelReceipt> {
+    const { tasks, ended } = this.with_;
     const standing = await tasks.stateOf(taskId);
     if (standing === null) throw new AppError('NOT_FOUND', 'There is no task of that id.');
     const kept = await ended.find(taskId);

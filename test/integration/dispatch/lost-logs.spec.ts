@@ -179,6 +179,16 @@ function failingFrom(nth: number, isRun: boolean, until = Number.POSITIVE_INFINI
 }
 
 describe('a task that had begun when Redis lost its log', () => {
+  it('is canceled above every id that its readers may hold', async () => {
+    const taskId = await accept('r');
+    const here = new Process();
+    const receipt = await here.cancel(taskId);
+    const { ids, text } = await read(here.log, taskId, 1_000_000);
+    expect(ids).toEqual([receipt.lastEventId]);
+    expect(text).toContain('"canceled":true');
+    expect(await stateOf(taskId)).toBe('canceled');
+  });
+
   it.each([false, true])(
     'is ended by the next pass wherever a process died; its last write was taken: %s',
     async (isRun) => {
