@@ -174,12 +174,14 @@ export class Reconciler {
     // A row that has ended meanwhile must not come back.
     const task = await this.with_.tasks.findOpen(taskId);
     if (task === null) return;
+    await log.keep([taskId]);
+    const fence = await log.fence(taskId);
+    // Listed before it began, and looked at here after Redis lost its log.
+    if (fence === null && task.state === 'running') return this.logIsLost(task);
     const queue = queues.of(task.poolId);
     const pool = pools.find(task.poolId);
     if (queue === null || pool === null) return;
     await queue.withdraw(taskId);
-    await log.keep([task.taskId]);
-    const fence = await log.fence(task.taskId);
     if (fence === null || fence === 'q') {
       const entry = {
         taskId: task.taskId,

@@ -206,6 +206,20 @@ describe('a task that had begun when Redis lost its log', () => {
     },
   );
 
+  it('is never run from its start, though it was listed before it began', async () => {
+    const taskId = await accept(null);
+    const here = new Process(store.redis, {
+      listOpen: async (...args) => {
+        const page = await tasks.listOpen(...args);
+        await tasks.markRunning({ taskId, attempt: 1, replicaId: 'r', startedMs: clock.now() });
+        return page;
+      },
+    });
+    await here.reconcile();
+    expect(await stateOf(taskId)).toBe('failed');
+    expect((await read(here.log, taskId, 0)).ids).toEqual([lostLogId]);
+  });
+
   it('is not taken for lost where its log is there', async () => {
     const taskId = await accept(null);
     const here = new Process();
