@@ -1,7 +1,7 @@
 import type { OpenCircuit } from '../../engines/circuit.js';
 import { narrate, type Log } from '../../platform/observability/logger.js';
 import type { Metrics } from '../../platform/observability/metrics.js';
-import type { CloseOutcome } from '../events/index.js';
+import { begunBy, type CloseOutcome } from '../events/index.js';
 import type { DecodeFacts } from './decode.js';
 import { labelsOf } from './labels.js';
 import type { RunView } from './run-view.js';
@@ -15,7 +15,7 @@ export class DispatchTelemetry {
 
   started(run: RunView): void {
     this.metrics.taskStarted(labelsOf(run), run.claim.request.priority);
-    const again = run.claim.attempt > 1 ? ' once more' : '';
+    const again = begunBy(run.claim.attempt) > 1 ? ' once more' : '';
     this.tell(run, 'task started', `A worker began the task${again}: a slot was free.`, {});
   }
 

@@ -9,7 +9,6 @@ import { BrokenOff } from './broken-off.js';
 import {
   expectedTokens,
   lineBounds,
-  lostIds,
   openTask,
   type DropTask,
   type EndTask,
@@ -194,7 +193,7 @@ export class Reconciler {
       // It lost its place and is about to end: see `dropped`.
       if ((await line.enter(entry, bounds)).kind === 'dropped') return;
     }
-    await openTask(task, { log, queue, deadlines }, { floorId: lostIds(task, clock.now()) });
+    await openTask(task, { log, queue, deadlines }, { againMs: clock.now() });
     logger.info(
       {
         job_id: task.taskId,

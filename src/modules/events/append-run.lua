@@ -5,6 +5,7 @@
 --         where its frames lie in 5 (from 0), and those for verbose readers (length 0: they see the same); facts of the first token
 --         '<ms>,<tokens in>[,<origin>]', or '-'. One argument for all, since each costs both sides more than what it carries.
 -- Reply the places (from 1) of tasks that were fenced off: write nothing more. All others were appended, or had been by the same call sent twice.
+--       Fenced off is also whose log has gone on without it, though it has the same fence.
 -- Invariant: only the attempt that holds the fence writes, ids grow by one, and a chunk is stored whole or not at all.
 -- Keys are named by their task: all of them share one hash tag.
 local own, prefix, runs, logs, blob = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -27,10 +28,19 @@ for task, fence, first, last, tokens, at, length, verbose_at, verbose_length, fa
       verbose = string.sub(blob, verbose_at + 1, verbose_at + verbose_length)
       added = redis.pcall('XADD', logs .. task, last .. '-0', 's', first, 'k', tokens, 'd', bytes, 'v', verbose)
     end
-    -- An id that is not above the last one means this very call went through before its answer was lost.
-    if type(added) == 'table' and added.err and not string.find(added.err, 'equal or smaller') then return redis.error_reply(added.err) end
-    if facts ~= '-' then redis.call('HSET', run, 'facts', facts) end
-    if now[2] and now[2] ~= '' and now[2] ~= own then
+    local is_taken = true
+    if type(added) == 'table' and added.err then
+      if not string.find(added.err, 'equal or smaller') then return redis.error_reply(added.err) end
+      -- This very call went through before its answer was lost; else the newest entry is another's.
+      local newest = redis.call('XREVRANGE', logs .. task, '+', '-', 'COUNT', 1)[1]
+      is_taken = newest and newest[1] == last .. '-0'
+    end
+    if not is_taken then
+      reply[#reply + 1] = place
+    elseif facts ~= '-' then
+      redis.call('HSET', run, 'facts', facts)
+    end
+    if is_taken and now[2] and now[2] ~= '' and now[2] ~= own then
       local message = string.format('%s0%010d%010d%010d%010d', task, first, last, #bytes, #verbose) .. bytes .. verbose
       for hub in string.gmatch(now[2], '[^,]+') do
         if hub ~= own then

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Clock } from '../../platform/clock/clock.js';
 import { LuaScript } from '../../platform/redis/lua-script.js';
+import { begunBy } from './attempt-numbers.js';
 import { closedChannel, eventLogKey, hubChannelPrefix, runRecordKey, runRecordPrefix } from './event-keys.js';
 import { encodeFrame, type FrameTemplate, type TerminalFrame } from './frames.js';
 import { chunkOfEntry, joinedChunks, LogChunk } from './log-chunk.js';
@@ -28,6 +29,7 @@ export const runningFence = (attempt: number): Fence => `r${attempt}`;
 
 export interface OpenLog {
   readonly taskId: string;
+  /** The number that its attempts follow. */
   readonly attempts: number;
   /** JSON the worker needs to run the task. */
   readonly request: string;
@@ -213,7 +215,7 @@ export class EventLog {
     const record = await this.redis.hgetall(runRecordKey(taskId));
     if (record['f'] === undefined) return null;
     return {
-      begun: Number(record['n'] ?? 0),
+      begun: begunBy(Number(record['n'] ?? 0)),
       stopped: Object.keys(record).filter((field) => /^s\d+$/.test(field)).length,
     };
   }

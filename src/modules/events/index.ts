@@ -1,4 +1,5 @@
 export type { EndedLogs } from './ended-logs.port.js';
+export { attemptsAfterLoss, begunBy } from './attempt-numbers.js';
 export { EventArchiveRepository } from './event-archive.repository.js';
 export { EventHub } from './event-hub.js';
 export { closedChannel, eventLogKey, hubChannelPrefix, runRecordKey } from './event-keys.js';

@@ -1,6 +1,6 @@
 -- Opens a task's event log: its run record and event 1, `started` (see first-event.lua).
 -- KEYS  1 run record (hash)   2 event log (stream)
--- ARGV  1 attempts so far   2 hub that follows from the start ('' = none)   3 request for the worker (JSON)   4 event 1, see first-event.lua
+-- ARGV  1 number that its attempts follow   2 hub that follows from the start ('' = none)   3 request for the worker (JSON)   4 event 1, see first-event.lua
 --       5 id below which the log gives no more ids (0 = none): it was lost, and its readers may have seen as many
 --       6… further fields of the run record, each name and value
 -- Reply 1 opened, 0 it was open (or closed) already

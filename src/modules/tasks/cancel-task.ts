@@ -6,7 +6,7 @@ import { endTemplate, type CloseOutcome, type EndedLogs, type EventHub, type Eve
 import type { PoolRegistry } from '../pools/index.js';
 import type { EngineStop } from './engine-stop.js';
 import type { EndTask } from './end-task.js';
-import { lostIds, openLog } from './open-task.js';
+import { openLog } from './open-task.js';
 import type { TasksRepository, TaskStanding } from './tasks.repository.js';
 import type { CancelCause, TasksTelemetry } from './tasks.telemetry.js';
 
@@ -97,7 +97,7 @@ export class CancelTask {
       const outcome = await endTask.closeLost(taskId, canceledEnding);
       if (outcome.kind === 'closed') return outcome;
     } else {
-      await openLog(log, open, { floorId: lostIds(open, clock.now()) });
+      await openLog(log, open, { againMs: clock.now() });
     }
     return endTask.close(taskId, canceledEnding);
   }

@@ -4,7 +4,7 @@ import type { Deadlines, Line, PoolQueues } from '../admission/index.js';
 import type { CloseOutcome, EventLog } from '../events/index.js';
 import type { PoolRegistry } from '../pools/index.js';
 import type { EndTask } from './end-task.js';
-import { lostIds, openLog } from './open-task.js';
+import { openLog } from './open-task.js';
 import { drainMs } from './predict-start.js';
 import type { TasksRepository } from './tasks.repository.js';
 import type { TasksTelemetry } from './tasks.telemetry.js';
@@ -62,7 +62,7 @@ export class DropTask {
     const { tasks, log, clock } = this.with_;
     const open = await tasks.findOpen(taskId);
     if (open === null) return false;
-    await openLog(log, open, { floorId: lostIds(open, clock.now()) });
+    await openLog(log, open, { againMs: clock.now() });
     return true;
   }
 

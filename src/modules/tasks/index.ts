@@ -12,7 +12,7 @@ export { onTime, predictStart } from './predict-start.js';
 export type { Assigned as AssignedDecision } from './admission-answer.js';
 export { ForeseeTask } from './foresee-task.js';
 export { KeepTranscript } from './keep-transcript.js';
-export { lostIds, openTask } from './open-task.js';
+export { openTask } from './open-task.js';
 export { PlaceTask } from './place-task.js';
 export { replicaSnapshots } from './pool-snapshot.js';
 export { RateGate } from './rate-gate.js';

@@ -1,4 +1,4 @@
-import { encodeFrame, type EventLog, LogChunk } from '../events/index.js';
+import { attemptsAfterLoss, encodeFrame, type EventLog, LogChunk } from '../events/index.js';
 import type { Deadlines, PoolQueue } from '../admission/index.js';
 import { runRequestOf, runRequestText } from './run-request.js';
 import { replicaMarks, type NewTask, type OpenTask } from './task-record.js';
@@ -11,8 +11,8 @@ const idsAtOnce = 64;
  * What a log's ids must lie above that is opened anew because Redis has lost it: while the task waited its readers may have been told
  * things, and go on from there.
  */
-export function lostIds({ createdMs }: Pick<OpenTask, 'createdMs'>, nowMs: number): number {
-  return idsAtOnce + Math.ceil((Math.max(0, nowMs - createdMs) / 1000) * idsPerSecond);
+function lostIds(ageMs: number): number {
+  return idsAtOnce + Math.ceil((Math.max(0, ageMs) / 1000) * idsPerSecond);
 }
 
 /** Event 1 of a task. The same task always gives the same bytes, unless it was placed again meanwhile. */
@@ -40,21 +40,35 @@ export function startedChunk(task: NewTask): LogChunk {
 /** An accepted task as far as its log and its ticket depend on it. */
 export type OpenableTask = Pick<
   OpenTask,
-  'taskId' | 'poolId' | 'correlationId' | 'request' | 'admission' | 'engine' | 'deadlineMs' | 'told' | 'turn'
+  | 'taskId'
+  | 'poolId'
+  | 'correlationId'
+  | 'request'
+  | 'admission'
+  | 'engine'
+  | 'createdMs'
+  | 'deadlineMs'
+  | 'told'
+  | 'turn'
 > & {
-  /** How often it was begun; absent: never. */
+  /** Its newest attempt; absent: it never began. */
   readonly attempts?: number | undefined;
 };
 
-/** Opens the log of an accepted task; one that is there stays. @param about who follows from the start, and `lostIds` if it was there before */
+/** Opens the log of an accepted task; one that is there stays. @param about who follows from the start, and when it is opened if it may have been there before */
 export async function openLog(
   log: Pick<EventLog, 'open'>,
   task: OpenableTask,
-  about: { readonly hubId?: string | null; readonly floorId?: number },
+  about: { readonly hubId?: string | null; readonly againMs?: number },
 ): Promise<void> {
-  const { taskId, attempts = 0 } = task;
+  const { hubId = null, againMs = null } = about;
+  const { taskId, attempts: known = 0 } = task;
+  const ageMs = againMs === null ? null : againMs - task.createdMs;
+  // An attempt of the lost log may still run: neither its writes nor its lease are taken for those of a later one.
+  const attempts = ageMs === null ? known : attemptsAfterLoss(known, ageMs);
+  const floorId = ageMs === null ? 0 : lostIds(ageMs);
   const [request, marks] = [runRequestText(runRequestOf(task)), replicaMarks(task)];
-  await log.open({ taskId, attempts, request, startedFrame: startedFrame(task), hubId: null, marks, ...about });
+  await log.open({ taskId, attempts, request, startedFrame: startedFrame(task), hubId, marks, floorId });
 }
 
 /** Opens the log of an accepted task and offers the task to the workers, in one trip. Doing it twice is the same as once. */

@@ -2,6 +2,7 @@ import { priority } from '../../contract/common.js';
 import { taskState, type Task, type TaskListQuery } from '../../contract/task-response.js';
 import { Prisma, PrismaClient } from '../../platform/database/generated/client.js';
 import type { Place } from '../../platform/http/keyset-page.js';
+import { begunBy } from '../events/index.js';
 
 /** A task as stored, without what only the moment knows. */
 export type StoredTask = Omit<Task, 'queue_position'>;
@@ -126,7 +127,7 @@ function storedTask(row: TaskRow): StoredTask {
     priority: row.priority,
     pool_id: row.poolId,
     replica_id: row.replicaId,
-    attempts: row.attempts,
+    attempts: begunBy(row.attempts),
     predicted_start_ms: admission.predicted_start_ms,
     created_ms: row.createdAt.getTime(),
     started_ms: row.startedAt?.getTime() ?? null,

@@ -13,7 +13,8 @@ const lostLogId = 2_000_000_000;
 const leaseMs = 10_000;
 /** Tasks are this old when the reconciler finds them. */
 const ageMs = 60_000;
-const clock = { now: () => Date.now() };
+let nowMs = Date.now();
+const clock = { now: () => nowMs };
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined };
 const nothing = (): Promise<null> => Promise.resolve(null);
 const replicas = [{ id: 'r', slots: 1, deviceMask: null, kvRoomTokens: null }];
@@ -227,6 +228,54 @@ describe('a task that had begun when Redis lost its log', () => {
     expect(await here.endTask.closeLost(taskId, reset)).toMatchObject({ kind: 'kept', fence: 'q' });
     await here.cancel(taskId);
     expect(await here.endTask.closeLost(taskId, reset)).toMatchObject({ kind: 'kept', lastId: 2, fence: 'x' });
+  });
+});
+
+/** Writes as the worker of an attempt does. */
+function writerOf(taskId: string, claim: { attempt: number; lastId: number; tokens: number }, redis = store.redis) {
+  const appender = new LogAppender(redis, null, () => undefined);
+  const ignored = { onPause: () => undefined, onResume: () => undefined };
+  const watcher = { ...ignored, onFencedOff: () => undefined };
+  return new RunLogWriter(appender, { taskId, ...claim }, watcher, { hold: false });
+}
+
+describe('a task that waited when Redis lost its log', () => {
+  it('is run by nobody whose attempt the row did not know of, however often the log is lost', async () => {
+    const taskId = await accept(null);
+    const here = new Process();
+    await here.open(taskId);
+    const lost = [writerOf(taskId, await here.claim(taskId))];
+    for (const _ of ['once', 'twice']) {
+      nowMs += 5000;
+      await store.redis.flushall();
+      await here.reconcile();
+      lost.push(writerOf(taskId, await here.claim(taskId)));
+    }
+    expect(new Set(lost.map(({ fence }) => fence)).size).toBe(3);
+    expect(await here.log.attempts(taskId)).toMatchObject({ begun: 1 });
+    const [first, second, last] = lost;
+    for (const writer of lost) writer.token('x');
+    expect(await Promise.all([first?.flushed(), second?.flushed(), last?.flushed()])).toEqual([false, false, true]);
+    expect(await here.log.tokens(taskId)).toBe(1);
+  });
+});
+
+describe('a chunk whose ids the log has passed', () => {
+  it('is refused, though it has the right fence; the same call sent twice is not', async () => {
+    const taskId = await accept(null);
+    const here = new Process();
+    await here.reconcile();
+    const claim = await here.claim(taskId);
+    const twice = failingFrom(1, true, 2);
+    const writer = writerOf(taskId, claim, twice.redis);
+    writer.token('a');
+    writer.token('b');
+    expect(await writer.flushed()).toBe(true);
+    expect(twice.count()).toBe(2);
+    const other = writerOf(taskId, { ...claim, lastId: 1 });
+    other.token('c');
+    expect(await other.flushed()).toBe(false);
+    expect(await here.log.tokens(taskId)).toBe(2);
   });
 });
 
