@@ -33,7 +33,7 @@ export interface ReconcilerCollaborators {
   readonly logger: Log;
 }
 
-const noStanding: Standing = { fence: null, poolId: null };
+const noStanding: Standing = { fence: null, poolId: null, attempt: 0 };
 const lockKey = `${keyPrefix}:reconciler`;
 const pageSize = 500;
 /** Younger tasks are on their way through the normal path. */
@@ -134,14 +134,17 @@ export class Reconciler {
   }
 
   /** @param isForgotten no worker runs it, and none is called for it */
-  private async repair(task: ListedTask, { fence, poolId }: Standing, isForgotten: boolean): Promise<void> {
+  private async repair(task: ListedTask, { fence, poolId, attempt }: Standing, isForgotten: boolean): Promise<void> {
+    // Redis came back empty, or as it was before the attempt that the row knows of.
+    if (task.state === 'running' && fence !== 'x' && (fence === null || attempt < task.attempts)) {
+      return this.logIsLost(task);
+    }
     // It was put back in line, and whoever did it died before the row said so.
     if (fence === 'q' && task.state === 'running') {
       await this.with_.tasks.markWaiting({ taskId: task.taskId, attempt: task.attempts });
     }
     if (poolId !== null && poolId !== task.poolId) await this.follow(task, poolId);
     else if (fence === 'x') await this.settle(task);
-    else if (fence === null && task.state === 'running') await this.logIsLost(task);
     else if (fence === null || isForgotten) await this.putBack(task);
   }
 
@@ -206,9 +209,10 @@ export class Reconciler {
   }
 
   /** Begun, and its log is gone with Redis: nobody knows what its readers saw. */
-  private async logIsLost(task: ListedTask): Promise<void> {
-    const { endTask, logger } = this.with_;
-    if ((await this.with_.tasks.findOpen(task.taskId)) === null) return;
+  private async logIsLost({ taskId }: Pick<ListedTask, 'taskId'>): Promise<void> {
+    const { endTask, tasks, logger } = this.with_;
+    const task = await tasks.findOpen(taskId);
+    if (task?.state !== 'running') return;
     const message = 'The task had begun when its event log was lost. Submit it again.';
     const template = errorTemplate({
       code: 'WORKER_RESET',
@@ -218,7 +222,7 @@ export class Reconciler {
       pool_id: task.poolId,
     });
     // Somebody else has put it right meanwhile.
-    if ((await endTask.closeLost(task.taskId, template)).kind !== 'closed') return;
+    if ((await endTask.closeLost(task, template)).kind !== 'closed') return;
     await this.settle(task);
     logger.warn(
       { job_id: task.taskId, pool_id: task.poolId, human: 'A task whose event log was lost was ended.' },
@@ -236,7 +240,7 @@ export class Reconciler {
       pool_id: task.poolId,
     });
     const { endTask } = this.with_;
-    const outcome = await endTask.closeLost(task.taskId, template);
+    const outcome = await endTask.closeLost(task, template);
     if (outcome.kind === 'kept') await endTask.close(task.taskId, template);
     await endTask.settle(task.taskId);
   }

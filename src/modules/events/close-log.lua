@@ -5,16 +5,18 @@
 --       first token ms, whether the run found its session's KV cache
 --       8 what follows that, as it is: it may be long, and Redis does nothing else while blanks are looked for
 --       9 '' = whatever is there is closed; else Redis has lost the log, and only if that is so, this is the id of its terminal event
+--       10 newest attempt that the row knows of: a run record that has not counted it is older than the row, and as good as lost
 -- Reply {1, id of the terminal event, tokens out, frame, tokens in, decode ms, first token ms or -1, fence before} closed by this call
 --       {0, highest id, tokens out, fence} left as it was: closed before, or another fence
 --       {-1} there is no such log
 -- Invariant: exactly one terminal event; its id is the highest of the log. A lost log is replaced and closed in one step: nobody comes upon
 --       one that is open and can't be run.
 begin_stream(KEYS[1], KEYS[2])
-local now = redis.call('HMGET', KEYS[1], 'f', 'subs', 'start', 'facts', 'warm')
+local now = redis.call('HMGET', KEYS[1], 'f', 'subs', 'start', 'facts', 'warm', 'n')
 local fence = now[1]
 local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
-local lost_id = tonumber(ARGV[9])
+local lost_id, known_attempt = tonumber(ARGV[9]), tonumber(ARGV[10])
+local is_behind = tonumber(now[6] or '0') < known_attempt
 if not lost_id and not (fence and newest) then return { -1 } end
 local id, tokens = 0, 0
 if newest then
@@ -23,9 +25,11 @@ if newest then
     if newest[2][f] == 'k' then tokens = tonumber(newest[2][f + 1]) end
   end
 end
-if fence == 'x' or (ARGV[1] ~= '*' and ARGV[1] ~= fence) or (lost_id and fence) then return { 0, id, tokens, fence } end
+if fence == 'x' or (ARGV[1] ~= '*' and ARGV[1] ~= fence) or (lost_id and fence and not is_behind) then return { 0, id, tokens, fence } end
 if lost_id then
   fence = 'r0'
+  -- For whoever asks whether its engine was let go of.
+  if is_behind then redis.call('HSET', KEYS[1], 'n', known_attempt) end
   id = math.max(id, lost_id - 1)
 end
 local decode, first, tokens_in = 0, -1, 0

@@ -48,6 +48,8 @@ export interface Standing {
   readonly fence: Fence | null;
   /** The pool that it was placed in again; null: none. */
   readonly poolId: string | null;
+  /** The number of its newest attempt; 0: there was none. */
+  readonly attempt: number;
 }
 
 /** A frame for a task that waits. */
@@ -129,18 +131,24 @@ export class EventLog {
    * @param fence close only while this fence holds; `*`: whatever is open
    */
   close(taskId: string, frame: TerminalFrame, fence: Fence = '*'): Promise<CloseOutcome> {
-    return this.end(taskId, frame, fence, '');
+    return this.end(taskId, frame, fence, ['', 0]);
   }
 
   /**
-   * Puts a log that holds nothing but the terminal event in place of one that Redis lost; one that is there, open or closed, is kept. Nobody
-   * knows how far its readers had come, so the event's id is far above any that was ever given: readers see ids grow.
+   * Writes the one terminal event where Redis lost the log, or came back with an older one; one that is there, open or closed, is kept.
+   * Nobody knows how far its readers had come, so the event's id is far above any that was ever given: readers see ids grow.
+   * @param task with the newest attempt that its row knows of
    */
-  closeLost(taskId: string, frame: TerminalFrame): Promise<CloseOutcome> {
-    return this.end(taskId, frame, '*', lostLogId);
+  closeLost({ taskId, attempts }: Pick<OpenLog, 'taskId' | 'attempts'>, frame: TerminalFrame): Promise<CloseOutcome> {
+    return this.end(taskId, frame, '*', [lostLogId, attempts]);
   }
 
-  private async end(taskId: string, frame: TerminalFrame, fence: Fence, lostId: number | ''): Promise<CloseOutcome> {
+  private async end(
+    taskId: string,
+    frame: TerminalFrame,
+    fence: Fence,
+    lost: readonly (number | '')[],
+  ): Promise<CloseOutcome> {
     const { template, rest } = typeof frame === 'string' ? { template: frame, rest: '' } : frame;
     const args = [
       fence,
@@ -151,7 +159,7 @@ export class EventLog {
       taskId,
       template,
       rest,
-      lostId,
+      ...lost,
     ];
     const reply = await closeScript.run(this.redis, [runRecordKey(taskId), eventLogKey(taskId)], args);
     return closeOutcome(taskId, reply);
@@ -232,7 +240,10 @@ export class EventLog {
     const reply = await standingsScript.run(this.redis, [], [runRecordPrefix, ...taskIds]);
     if (!Array.isArray(reply)) throw new Error('unexpected reply of standings.lua');
     const texts = reply.map((text) => String(text) || null);
-    return taskIds.map((_, place) => ({ fence: texts[2 * place] ?? null, poolId: texts[2 * place + 1] ?? null }));
+    return taskIds.map((_, place) => {
+      const [fence = null, poolId = null, attempt] = texts.slice(3 * place, 3 * place + 3);
+      return { fence, poolId, attempt: Number(attempt) };
+    });
   }
 
   /** How many hubs still follow after this one left; -1 when there is nothing left to follow. */

@@ -94,7 +94,7 @@ export class CancelTask {
     const open = await tasks.findOpen(taskId);
     if (open === null) return null;
     if (open.state === 'running') {
-      const outcome = await endTask.closeLost(taskId, canceledEnding);
+      const outcome = await endTask.closeLost(open, canceledEnding);
       if (outcome.kind === 'closed') return outcome;
     } else {
       await openLog(log, open, { againMs: clock.now() });

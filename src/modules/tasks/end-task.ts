@@ -5,7 +5,7 @@ import { errorTemplate } from '../events/index.js';
 import type { Sessions } from '../sessions/index.js';
 import type { KeepTranscript } from './keep-transcript.js';
 import { readEnding } from './read-ending.js';
-import type { TaskEnding } from './task-record.js';
+import type { OpenTask, TaskEnding } from './task-record.js';
 import type { TasksRepository } from './tasks.repository.js';
 import { endedTurn } from './turn-usage.js';
 
@@ -40,8 +40,8 @@ export class EndTask {
   }
 
   /** Closes the log that Redis lost of a task whose readers may have seen anything; one that is there is kept. */
-  async closeLost(taskId: string, frame: TerminalFrame): Promise<CloseOutcome> {
-    return this.tell(taskId, await this.with_.log.closeLost(taskId, frame), '*');
+  async closeLost(task: Pick<OpenTask, 'taskId' | 'attempts'>, frame: TerminalFrame): Promise<CloseOutcome> {
+    return this.tell(task.taskId, await this.with_.log.closeLost(task, frame), '*');
   }
 
   /** Closes with an error and settles the row. */

@@ -188,6 +188,8 @@ describe('a task that had begun when Redis lost its log', () => {
     expect(ids).toEqual([receipt.lastEventId]);
     expect(text).toContain('"canceled":true');
     expect(await stateOf(taskId)).toBe('canceled');
+    // Whether its engine has stopped, its worker will say.
+    expect(await here.log.attempts(taskId)).toEqual({ begun: 1, stopped: 0 });
   });
 
   it.each([false, true])(
@@ -221,13 +223,34 @@ describe('a task that had begun when Redis lost its log', () => {
     expect((await read(here.log, taskId, 0)).ids).toEqual([lostLogId]);
   });
 
+  it.each([
+    ['before it began', 1, ['f', 'q', 'n', '0']],
+    ['before it was continued', 2, ['f', 'r1', 'n', '1']],
+  ])('is ended as well where Redis came back as it was %s', async (_, attempt, older) => {
+    const taskId = await accept(null);
+    const here = new Process();
+    await here.open(taskId);
+    for (let nth = 0; nth < attempt; nth++) await here.claim(taskId);
+    await tasks.markRunning({ taskId, attempt, replicaId: 'r', startedMs: clock.now() });
+    await here.reconcile();
+    expect(await stateOf(taskId)).toBe('running');
+    await store.redis.hset(`{orchd}:run:${taskId}`, ...older);
+    await here.reconcile();
+    expect(await stateOf(taskId)).toBe('failed');
+    expect((await read(here.log, taskId, 1_000_000)).ids).toEqual([lostLogId]);
+  });
+
   it('is not taken for lost where its log is there', async () => {
     const taskId = await accept(null);
     const here = new Process();
     await here.open(taskId);
-    expect(await here.endTask.closeLost(taskId, reset)).toMatchObject({ kind: 'kept', fence: 'q' });
+    expect(await here.endTask.closeLost({ taskId, attempts: 0 }, reset)).toMatchObject({ kind: 'kept', fence: 'q' });
     await here.cancel(taskId);
-    expect(await here.endTask.closeLost(taskId, reset)).toMatchObject({ kind: 'kept', lastId: 2, fence: 'x' });
+    expect(await here.endTask.closeLost({ taskId, attempts: 0 }, reset)).toMatchObject({
+      kind: 'kept',
+      lastId: 2,
+      fence: 'x',
+    });
   });
 });
 

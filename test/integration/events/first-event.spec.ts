@@ -75,7 +75,7 @@ describe('the first event of a task that waits', () => {
     const taskId = await open();
     await log.tellWaiting([{ taskId, toldBefore: '', told: '1', frame: metricsTemplate({ queue_position: 1 }) }]);
     await log.open({ taskId, attempts: 0, request: '{}', startedFrame: startedFrame(taskId), hubId: null });
-    expect(await log.closeLost(taskId, canceled)).toMatchObject({ kind: 'kept', fence: 'q' });
+    expect(await log.closeLost({ taskId, attempts: 0 }, canceled)).toMatchObject({ kind: 'kept', fence: 'q' });
     const { ids, text } = await seen(taskId, 0);
     expect(ids).toEqual([1, 2]);
     expect(text.startsWith(startedFrame(taskId))).toBe(true);
