@@ -206,6 +206,9 @@ class OwnedStore implements LocalStore {
       await delay(RESTART_DELAYS_MS[attempt] ?? 10_000, undefined, { ref: false });
       if (this.isStopping) return;
       try {
+        // Its guardian alone may have died: two servers must never have the same data.
+        await this.launched.server.stop();
+        await endLingeringServer(this.kind, this.log);
         this.launched = await this.kind.launch();
         await this.publish();
         if (this.launched.url !== this.url)

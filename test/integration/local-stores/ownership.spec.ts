@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process';
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
@@ -60,6 +62,19 @@ describe.each<Kind>(['postgres', 'redis'])('the local %s', (kind) => {
     const owner = await startOwner(kind, dataDir);
     await remember(owner.url, 'kept');
     process.kill(await serverPid(kind, dataDir), 'SIGKILL');
+    await expect.poll(() => recall(owner.url).catch(() => 'not yet'), PATIENCE).toEqual(['kept']);
+    await owner.stop();
+  });
+
+  it('is never started beside a server that lost its guardian only, and stays at its address', async () => {
+    const owner = await startOwner(kind, dataDir);
+    await remember(owner.url, 'kept');
+    const first = await serverPid(kind, dataDir);
+    const { stdout: guardian } = await promisify(execFile)('ps', ['-o', 'ppid=', '-p', String(first)]);
+    process.kill(Number(guardian), 'SIGKILL');
+    const isAnother = async (): Promise<boolean> => ![0, first].includes(await serverPid(kind, dataDir));
+    await expect.poll(() => isAnother().catch(() => false), PATIENCE).toBe(true);
+    expect(await identifyProcess(first)).toBeUndefined();
     await expect.poll(() => recall(owner.url).catch(() => 'not yet'), PATIENCE).toEqual(['kept']);
     await owner.stop();
   });
