@@ -148,14 +148,7 @@ local wish = redis.call('HMGET', run, 'mask', 'home', 'kv')
 local replica = replica_for(wish[1], wish[2], wish[3])
 if not replica then return { 'full' } end
 begin_stream(run, log)
-local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
-local id, tokens = 0, 0
-if newest then
-  id = tonumber(string.match(newest[1], '^%d+'))
-  for f = 1, #newest[2], 2 do
-    if newest[2][f] == 'k' then tokens = tonumber(newest[2][f + 1]) end
-  end
-end
+local id, tokens = end_of_log(log)
 local attempt = redis.call('HINCRBY', run, 'n', 1)
 redis.call('HSET', run, 'f', 'r' .. attempt)
 redis.call('HDEL', run, 'warm')

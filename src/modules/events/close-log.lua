@@ -14,17 +14,10 @@
 begin_stream(KEYS[1], KEYS[2])
 local now = redis.call('HMGET', KEYS[1], 'f', 'subs', 'start', 'facts', 'warm', 'n')
 local fence = now[1]
-local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
+local id, tokens = end_of_log(KEYS[2])
 local lost_id, known_attempt = tonumber(ARGV[9]), tonumber(ARGV[10])
 local is_behind = tonumber(now[6] or '0') < known_attempt
-if not lost_id and not (fence and newest) then return { -1 } end
-local id, tokens = 0, 0
-if newest then
-  id = tonumber(string.match(newest[1], '^%d+'))
-  for f = 1, #newest[2], 2 do
-    if newest[2][f] == 'k' then tokens = tonumber(newest[2][f + 1]) end
-  end
-end
+if not lost_id and not (fence and id > 0) then return { -1 } end
 if fence == 'x' or (ARGV[1] ~= '*' and ARGV[1] ~= fence) or (lost_id and fence and not is_behind) then return { 0, id, tokens, fence } end
 if lost_id then
   fence = 'r0'

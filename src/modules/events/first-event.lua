@@ -13,3 +13,13 @@ local function begin_stream(run, log)
   redis.call('HDEL', run, 'd')
   redis.call('XADD', log, '1-0', 's', '1', 'k', '0', 'd', frame)
 end
+-- Highest event id and tokens of a log that was begun; 0, 0: it holds nothing.
+local function end_of_log(log)
+  local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
+  if not newest then return 0, 0 end
+  local tokens = 0
+  for f = 1, #newest[2], 2 do
+    if newest[2][f] == 'k' then tokens = tonumber(newest[2][f + 1]) end
+  end
+  return tonumber(string.match(newest[1], '^%d+')), tokens
+end
