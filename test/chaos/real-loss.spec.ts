@@ -4,6 +4,7 @@ import { startEngineHost, type RunningEngineHost } from '../support/engine-host.
 import { llamaServer, skipNote, startLlamaServer } from '../support/llama-server.js';
 import type { RunningOrchestrator } from '../support/orchestrator.js';
 import { expectWholeStream, SseClient } from '../support/sse-client.js';
+import { Valve } from '../support/valve.js';
 import { waitUntil } from '../support/wait-until.js';
 
 const seeds = Array.from({ length: 64 }, (_, seed) => seed * 7919);
@@ -64,6 +65,7 @@ describe('a seeded answer of a real llama.cpp', () => {
   const wish = { prompt: 'Once upon a time', seed: 7, max_tokens: 2500, sampling: { temperature: 1 } };
   const workerConfig = { worker: { lock_ms: 1000, shutdown_grace_ms: 0 } };
   let engines: RunningEngineHost[];
+  let valves: Valve[];
   let all: Deployment;
   let apis: [RunningOrchestrator, RunningOrchestrator];
   let worker: RunningOrchestrator;
@@ -72,7 +74,8 @@ describe('a seeded answer of a real llama.cpp', () => {
   beforeAll(async () => {
     const options = { slots: 2, ctx: 8192 };
     engines = await Promise.all([startEngineHost(options), startEngineHost(options), startEngineHost(options)]);
-    all = await Deployment.create({ engines: engines.map(({ url }) => url), config: workerConfig });
+    valves = await Promise.all(engines.map(({ url }) => Valve.before(url)));
+    all = await Deployment.create({ engines: valves.map(({ url }) => url), config: workerConfig });
     apis = await Promise.all([all.start(['api']), all.start(['api'])]);
     worker = await all.start(['worker']);
     const reader = await SseClient.post(apis[0].url, aTask(wish));
@@ -82,6 +85,7 @@ describe('a seeded answer of a real llama.cpp', () => {
 
   afterAll(async () => {
     await all.drop();
+    for (const valve of valves) valve.close();
     await Promise.all(engines.map((engine) => engine.stop()));
   });
 
@@ -105,12 +109,14 @@ describe('a seeded answer of a real llama.cpp', () => {
     ],
   ])('is the same, byte for byte, when %s in the middle', async (_, lose) => {
     const task = aTask(wish);
+    for (const valve of valves) valve.holdAfter(100);
     const steady = await SseClient.post(apis[0].url, task);
     const restless = await SseClient.read(apis[1].url, task.task_id);
     await restless.untilTokens(50);
     const { replica_id } = (await call(`${apis[0].url}/v2/tasks/${task.task_id}`)).body as { replica_id: string };
     restless.close();
     await lose(Number(replica_id.slice(1)));
+    for (const valve of valves) valve.open();
     const end = expectWholeStream(await steady.untilEnd());
     expect(steady.tokens.length).toBeGreaterThan(restless.tokens.length);
     expect(textOf(steady) === undisturbed).toBe(true);

@@ -38,7 +38,7 @@ async function expectTheMainJob(url: string, engineUrl: string): Promise<void> {
     event: 'error',
     data: { code: 'INVALID_PARAMS', message: expect.stringContaining('does not support embeddings') as string },
   });
-  const long = aTask({ max_tokens: 4000, prompt: 'Once upon a time' });
+  const long = aTask({ max_tokens: 8000, prompt: 'Once upon a time' });
   const reader = await SseClient.post(url, long);
   await reader.untilTokens(5);
   expect(await busySlots(engineUrl)).toBe(1);
@@ -58,7 +58,7 @@ describe('the demo pool', () => {
       pool: {
         model: { ref: 'demo' },
         slots: 2,
-        ctx: 8192,
+        ctx: 16_384,
         devices: [],
         provisioning: { mode: 'package', package: { name: 'node-llama-cpp' } },
         health: {},
