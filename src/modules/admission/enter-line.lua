@@ -4,9 +4,9 @@
 -- ARGV  1 task id   2 class   3 capacity of the pool (-1 = unbounded)   4 capacity of the class (-1 = unbounded)   5 expected tokens
 --       6 now, Unix ms   7 slots of the pool   8 whether a waiting task may be dropped to make room (1|0)
 --       9 1 = only look: the reply as it would be, and nothing is changed   10… share, see start-order.lua
--- Reply {entered 1 | 0 no room | 2 was in line before | 3 was dropped before, position, waiting interactive, waiting batch,
+-- Reply {entered 1 | 0 no room | 2 was in line before, or has begun since | 3 was dropped before, position, waiting interactive, waiting batch,
 --        tokens interactive, tokens batch, busy slots, the task that was dropped for it or ''}
--- Invariant: a task waits once; no more tasks wait than the capacities say. A task that a live worker has a free slot for does not wait.
+-- Invariant: a task waits once, and not while it runs; no more tasks wait than the capacities say. A task that a live worker has a free slot for does not wait.
 --       A task that loses its place to another is in `dropped` from that moment on, until its log is closed.
 local task, class, now = ARGV[1], ARGV[2], tonumber(ARGV[6])
 local mine = class == 'batch' and KEYS[2] or KEYS[1]
@@ -31,6 +31,9 @@ end
 if redis.call('ZSCORE', KEYS[5], task) then return reply(3, nil) end
 local rank = redis.call('ZRANK', mine, task)
 if rank then return reply(2, rank) end
+-- A repeat that was still on its way in when its twin began: its row may not say so yet, the run record does.
+local fence = redis.call('HGET', ARGV[13] .. task, 'f')
+if fence and fence ~= 'q' then return reply(2, nil) end
 
 local function is_full(count, capacity)
   if capacity < 0 or math.max(0, count - free) < capacity then return false end

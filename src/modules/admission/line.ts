@@ -66,7 +66,7 @@ export interface LineView {
 }
 
 export interface EntryOutcome {
-  /** `full`: a bound forbids it. `present`: the task waits already. `dropped`: it lost its place before, and is about to end. */
+  /** `full`: a bound forbids it. `present`: the task waits already, or has begun. `dropped`: it lost its place before, and is about to end. */
   readonly kind: 'full' | 'entered' | 'present' | 'dropped';
   readonly view: LineView;
   /** The task that lost its place to this one: it must be ended, see `dropped`. */

@@ -51,7 +51,7 @@ export class AdmitInLine {
       throw error;
     });
     if (!isNew) {
-      // A repeat of a task that waits has taken its place for it; one that waits no more needs none.
+      // A repeat of a task that waits has taken its place for it; one that waits no more, and whose log is gone, needs none.
       const state = await tasks.stateOf(taskId);
       if (kind === 'entered' && state?.state !== 'queued') await line.leave(task.poolId, taskId);
       return null;

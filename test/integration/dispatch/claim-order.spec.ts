@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { batchShare, Line, type LineBounds } from '../../../src/modules/admission/index.js';
+import { batchShare, Line, type EntryOutcome, type LineBounds } from '../../../src/modules/admission/index.js';
 import { ClaimTask } from '../../../src/modules/dispatch/index.js';
 import { endTemplate, EventLog } from '../../../src/modules/events/index.js';
 import { leaseKey, Leases, workersKey, type LivePool } from '../../../src/modules/pools/index.js';
@@ -67,8 +67,12 @@ class Drive {
 
   async enter(priority: Class): Promise<string> {
     const taskId = randomUUID();
-    await this.line.enter({ taskId, poolId: 'p', priority, expectedTokens: 5 }, this.bounds());
+    await this.enterAs(taskId, priority);
     return taskId;
+  }
+
+  async enterAs(taskId: string, priority: Class): Promise<EntryOutcome> {
+    return this.line.enter({ taskId, poolId: 'p', priority, expectedTokens: 5 }, this.bounds());
   }
 
   /** Where a newcomer would stand. */
@@ -343,6 +347,22 @@ describe('who starts next', () => {
     await drive.log.close(taskId, canceled);
     expect(await worker.again(drive.pool, replicas, taskId)).toEqual({ kind: 'closed' });
     expect(await drive.line.depth('p')).toEqual({ interactive: 1, batch: 0 });
+  });
+});
+
+describe('a repeat on its way in', () => {
+  it('takes no place once its twin has begun, whatever the row says by then', async () => {
+    const drive = new Drive(poolWith(0));
+    const taskId = await drive.enter('interactive');
+    await drive.open(taskId);
+    expect((await drive.enterAs(taskId, 'interactive')).kind).toBe('present');
+    expect(await drive.line.depth('p')).toEqual({ interactive: 1, batch: 0 });
+    expect(await drive.workers[0].next(drive.pool, replicas, null)).toMatchObject({ taskId });
+    expect((await drive.enterAs(taskId, 'interactive')).kind).toBe('present');
+    await drive.log.close(taskId, canceled);
+    expect((await drive.enterAs(taskId, 'interactive')).kind).toBe('present');
+    expect(await drive.line.depth('p')).toEqual({ interactive: 0, batch: 0 });
+    expect(await drive.sums()).toEqual([0, 0]);
   });
 });
 
