@@ -58,6 +58,19 @@ describe('Idempotency-Key', () => {
     expect(rows.rowCount).toBe(1);
   });
 
+  it('takes no place in line with repeats that come while it begins', async () => {
+    const bodies = Array.from({ length: 40 }, () => aBody());
+    const places: string[] = [];
+    for (const body of bodies) {
+      const headers = { 'idempotency-key': randomUUID() };
+      await Promise.all(Array.from({ length: 6 }, (_, n) => post(n, body, headers)));
+      const run = await engine.run(body.prompt);
+      places.push(...((await all.redis?.zrange('{orchd}:line:default:interactive', 0, -1)) ?? ['no redis']));
+      run.end();
+    }
+    expect(places).toEqual([]);
+  });
+
   it('refuses another body under the same key and names the header', async () => {
     const body = aBody();
     const headers = { 'idempotency-key': 'the "same" key'.replaceAll(' ', '_') };
