@@ -65,7 +65,7 @@ describe('Idempotency-Key', () => {
       const headers = { 'idempotency-key': randomUUID() };
       await Promise.all(Array.from({ length: 6 }, (_, n) => post(n, body, headers)));
       const run = await engine.run(body.prompt);
-      places.push(...((await all.redis?.zrange('{orchd}:line:default:interactive', 0, -1)) ?? ['no redis']));
+      places.push(...((await all.redis?.zrange('{orchd}:line:default:interactive', '0', '-1')) ?? ['no redis']));
       run.end();
     }
     expect(places).toEqual([]);
