@@ -26,10 +26,10 @@ export class DraftTask {
   async run(taskId: string, hash: string, request: TaskRequest, context: SubmitContext): Promise<Drafted> {
     const { pools, placeTask } = this.with_;
     const home = await this.homeOf(request);
-    const decision = placeTask.run(request, pools.all(), home);
-    if (decision.kind === 'none')
-      return { kind: 'refused', decision, error: noPool(decision, pools.find(decision.poolId ?? '')) };
-    const pool = pools.find(decision.poolId);
+    const candidates = pools.all();
+    const decision = placeTask.run(request, candidates, home);
+    const pool = candidates.find(({ config }) => config.id === decision.poolId) ?? null;
+    if (decision.kind === 'none') return { kind: 'refused', decision, error: noPool(decision, pool) };
     if (pool === null) return { kind: 'refused', decision, error: poolVanished() };
     return {
       kind: 'drafted',
