@@ -89,15 +89,24 @@ describe('the local Redis', () => {
     const store = await startLocalRedis({ dataDir, log, allowInstall: false, searchPath });
     const redis = new Redis(store.url);
     const settings = await redis
-      .config('GET', 'appendonly', 'appendfsync', 'maxmemory-policy', 'bind')
+      .config('GET', 'appendonly', 'appendfsync', 'maxmemory-policy', 'bind', 'auto-aof-rewrite-min-size')
       .catch(async () => {
         // Redis 6.2 takes one name at a time.
-        const names = ['appendonly', 'appendfsync', 'maxmemory-policy', 'bind'];
+        const names = ['appendonly', 'appendfsync', 'maxmemory-policy', 'bind', 'auto-aof-rewrite-min-size'];
         return (await Promise.all(names.map((name) => redis.config('GET', name)))).flat();
       });
     redis.disconnect();
     expect(settings).toEqual(
-      expect.arrayContaining(['appendonly', 'yes', 'everysec', 'maxmemory-policy', 'noeviction', 'bind', '127.0.0.1']),
+      expect.arrayContaining([
+        'appendonly',
+        'yes',
+        'everysec',
+        'maxmemory-policy',
+        'noeviction',
+        'bind',
+        '127.0.0.1',
+        '268435456',
+      ]),
     );
     const stranger = new Redis(store.url.replace(/:\/\/.*@/, '://'), { retryStrategy: null });
     stranger.on('error', () => undefined);
