@@ -1,17 +1,25 @@
-import { findFamily, readMachineCpuMs, spawnHelper } from './processes.mjs';
+import { cpuByKind, findFamily, readAgain, readMachineCpuMs, spawnHelper } from './processes.mjs';
 
 function sumOf(cpu) {
   return cpu.node + cpu.redis + cpu.postgres;
 }
 
+/** Whose clocks are read: those of the subject, and all of this run. */
+function findFamilies(subject) {
+  return { subject: subject.family?.() ?? null, own: findFamily([process.pid], subject.directory ?? null) };
+}
+
 /** One look at all clocks; two looks give what was used in between. */
-function look(subject) {
-  const own = findFamily([process.pid], subject.directory ?? null);
+function look({ subject, own }) {
   return {
-    subject: subject.readCpu?.() ?? null,
+    subject: subject === null ? null : cpuByKind(subject),
     ownMs: own.reduce((sum, { cpuMs }) => sum + cpuMs, 0),
     machineMs: readMachineCpuMs(),
   };
+}
+
+function lookAgain({ subject, own }) {
+  return look({ subject: subject === null ? null : readAgain(subject), own: readAgain(own) });
 }
 
 function usedBetween(first, second, windowMs) {
@@ -26,19 +34,25 @@ function usedBetween(first, second, windowMs) {
 }
 
 /**
- * Runs one load against one subject. CPU is read when the generator says that its window opens and closes.
- * @param {{name: string, port: number, dialect: string, readCpu?: () => object}} subject
+ * Runs one load against one subject. CPU is read when the generator says that its window opens and closes. Where streams are open by then
+ * the generator says some time before that it soon opens.
+ * @param {{name: string, port: number, dialect: string, family?: () => object[]}} subject
  * @param {(stop: () => Promise<void>) => void} onStarted told how to end the load early
  */
 export async function measure(subject, job, onStarted) {
   const load = spawnHelper('load.mjs', [JSON.stringify({ dialect: subject.dialect, ...job, port: subject.port })]);
   onStarted(load.stop);
   const looks = {};
+  let families = null;
   let report = null;
   load.lines.on('line', (line) => {
     const said = JSON.parse(line);
-    if (said.mark !== undefined) looks[said.mark] = look(subject);
-    else report = said.report;
+    if (said.report !== undefined) report = said.report;
+    else if (said.mark === 'end') looks.end = look(findFamilies(subject));
+    else {
+      families ??= findFamilies(subject);
+      if (said.mark === 'start') looks.start = lookAgain(families);
+    }
   });
   await load.exited;
   if (report === null || looks.start === undefined) {

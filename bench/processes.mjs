@@ -48,10 +48,15 @@ export function findFamily(roots, directory) {
   return processes.filter(({ pid }) => family.has(pid));
 }
 
-/** CPU milliseconds used so far, by kind of process. */
-export function readCpu(roots, directory = null) {
+/** The same processes as they are now, without looking for others: what that costs would be seen in the tokens of a busy moment. */
+export function readAgain(family) {
+  return family.map(({ pid }) => readStat(pid)).filter((process) => process !== null);
+}
+
+/** CPU milliseconds that a family has used so far, by kind of process. */
+export function cpuByKind(family) {
   const sum = { node: 0, redis: 0, postgres: 0 };
-  for (const { name, cpuMs } of findFamily(roots, directory)) {
+  for (const { name, cpuMs } of family) {
     if (/redis|valkey/.test(name)) sum.redis += cpuMs;
     else if (name.includes('postgres')) sum.postgres += cpuMs;
     else sum.node += cpuMs;

@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { env } from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { endProcesses, findFamily, readCpu } from './processes.mjs';
+import { endProcesses, findFamily } from './processes.mjs';
 
 const bootMs = 90_000;
 const graceMs = 15_000;
@@ -113,5 +113,5 @@ export async function bootServer(options, onStarted) {
     await waitUntilReady(part.port, child, directory);
   }
   await waitUntilServing(port);
-  return { port, directory, readCpu: () => readCpu(roots(), directory) };
+  return { port, directory, family: () => findFamily(roots(), directory) };
 }

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { measure } from './measure.mjs';
-import { readCpu, spawnListener } from './processes.mjs';
+import { findFamily, spawnListener } from './processes.mjs';
 import { startRedis } from './redis.mjs';
 import { bootServer } from './server.mjs';
 
@@ -46,7 +46,7 @@ export class Workplace {
     this.#options.say(`  starting ${main}${isSplit ? ' as api and worker' : ''}`);
     const server = await bootServer({ main, enginePort, slots, isSplit, env }, (stop) => this.onClose(stop));
     const { port, directory } = server;
-    return { name: 'orchestratord', dialect: 'orchestratord', port, directory, readCpu: server.readCpu };
+    return { name: 'orchestratord', dialect: 'orchestratord', port, directory, family: server.family };
   }
 
   async startRedis() {
@@ -83,7 +83,7 @@ export class Workplace {
     this.onClose(proxy.stop);
     const subjects = [
       { name: 'engine alone', dialect: 'engine', port: this.#engine.port },
-      { name: 'bare proxy', dialect: 'engine', port: proxy.port, readCpu: () => readCpu([proxy.pid]) },
+      { name: 'bare proxy', dialect: 'engine', port: proxy.port, family: () => findFamily([proxy.pid], null) },
     ];
     if (this.hasServer) subjects.push(await this.bootServer(this.#engine.port, 4096));
     await this.setPace({ tokensPerSecond: 500, firstTokenMs: 0 });
@@ -92,7 +92,7 @@ export class Workplace {
   }
 }
 
-// Just-in-time compilers and connection pools need some hundred requests before figures settle.
+// Just-in-time compilers and connection pools need some thousand requests before figures settle.
 const warmUp = {
   kind: 'closed-loop',
   prompt: 'warm up',
@@ -101,6 +101,6 @@ const warmUp = {
   spreadMs: 20,
   warmupRequests: 0,
   warmupMs: 0,
-  maxRequests: 600,
-  maxMs: 6000,
+  maxRequests: 6000,
+  maxMs: 25_000,
 };

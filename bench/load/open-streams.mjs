@@ -41,6 +41,7 @@ export async function runOpenStreams(job, dialect, tally, mark) {
     }
     await sleep(1);
   }
+  mark('soon');
   await sleep(job.settleMs);
   for (const stream of streams) if (stream.request !== null) tally.ttftMs.push(stream.request.ttftMs);
   mark('start');

@@ -9,9 +9,9 @@ const job = {
   tokens: 256,
   spreadMs: 20,
   warmupRequests: 0,
-  warmupMs: 1500,
+  warmupMs: 10_000,
   maxRequests: 90_000, // the queue holds 100,000,
-  maxMs: 6500,
+  maxMs: 15_000,
 };
 
 async function measureBullmq(workplace) {
