@@ -85,21 +85,33 @@ export class RedisConnections {
   }
 }
 
-/** Sends what one turn of the event loop writes in one system call: ioredis makes one for each command, and each wakes the server up. */
+/** Commands that are sent together at most: Redis works on them while the turn makes the next. */
+const gatheredCommands = 16;
+
+/** Sends what one turn of the event loop writes in few system calls: ioredis makes one for each command, and each wakes the server up. */
 function gatherWrites(connection: Redis): void {
   const { stream } = connection as unknown as { readonly stream: Socket };
   const write = stream.write.bind(stream) as (...args: unknown[]) => boolean;
-  let isGathering = false;
+  let gathered = 0;
+  let isPlanned = false;
   const release = (): void => {
-    isGathering = false;
+    if (gathered === 0) return;
+    gathered = 0;
     stream.uncork();
   };
+  const releaseAtEnd = (): void => {
+    isPlanned = false;
+    release();
+  };
   stream.write = (...args: unknown[]): boolean => {
-    if (!isGathering) {
-      isGathering = true;
-      stream.cork();
-      setImmediate(release);
+    if (gathered === 0) stream.cork();
+    gathered += 1;
+    if (!isPlanned) {
+      isPlanned = true;
+      setImmediate(releaseAtEnd);
     }
-    return write(...args);
+    const isTaken = write(...args);
+    if (gathered === gatheredCommands) release();
+    return isTaken;
   };
 }
