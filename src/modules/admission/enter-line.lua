@@ -32,7 +32,7 @@ if redis.call('ZSCORE', KEYS[5], task) then return reply(3, nil) end
 local rank = redis.call('ZRANK', mine, task)
 if rank then return reply(2, rank) end
 -- A repeat that was still on its way in when its twin began: its row may not say so yet, the run record does.
-local fence = redis.call('HGET', ARGV[13] .. task, 'f')
+local fence = redis.call('HGET', share[4] .. task, 'f')
 if fence and fence ~= 'q' then return reply(2, nil) end
 
 local function is_full(count, capacity)

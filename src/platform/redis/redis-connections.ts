@@ -93,23 +93,17 @@ function gatherWrites(connection: Redis): void {
   const { stream } = connection as unknown as { readonly stream: Socket };
   const write = stream.write.bind(stream) as (...args: unknown[]) => boolean;
   let gathered = 0;
-  let isPlanned = false;
   const release = (): void => {
     if (gathered === 0) return;
     gathered = 0;
     stream.uncork();
   };
-  const releaseAtEnd = (): void => {
-    isPlanned = false;
-    release();
-  };
   stream.write = (...args: unknown[]): boolean => {
-    if (gathered === 0) stream.cork();
-    gathered += 1;
-    if (!isPlanned) {
-      isPlanned = true;
-      setImmediate(releaseAtEnd);
+    if (gathered === 0) {
+      stream.cork();
+      setImmediate(release);
     }
+    gathered += 1;
     const isTaken = write(...args);
     if (gathered === gatheredCommands) release();
     return isTaken;
