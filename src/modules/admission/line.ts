@@ -1,49 +1,24 @@
 import type { Redis } from 'ioredis';
 import type { Priority } from '../../contract/common.js';
 import type { Clock } from '../../platform/clock/clock.js';
+import { GatheredCalls } from '../../platform/redis/gathered-calls.js';
 import { LuaScript } from '../../platform/redis/lua-script.js';
-import type { BatchShare } from './batch-share.js';
-import { droppedKey, lineKey, lineSequenceKey, lineSumsKey, lineTokensKey } from './line-keys.js';
+import {
+  entranceOf,
+  entryOutcome,
+  lineKeys,
+  type Entrance,
+  type EntryOutcome,
+  type LineBounds,
+  type LineEntry,
+} from './entrance.js';
+import { droppedKey, lineKey, lineSumsKey, lineTokensKey } from './line-keys.js';
 
 /** Functions that scripts need which say where in line a task stands. */
 export const startOrderLua = new URL('./start-order.lua', import.meta.url);
 
 const enterScript = new LuaScript(new URL('./enter-line.lua', import.meta.url), startOrderLua);
 const leaveScript = new LuaScript(new URL('./leave-line.lua', import.meta.url));
-
-export interface LineEntry {
-  readonly taskId: string;
-  readonly poolId: string;
-  readonly priority: Priority;
-  readonly expectedTokens: number;
-}
-
-/** What overdue batch tasks of a pool get before interactive ones, as its scripts need it. */
-export interface OverdueShare extends BatchShare {
-  /** Batch tasks are overdue that have waited for so long. */
-  readonly maxWaitMs: number;
-  /** What the keys of run records begin with. */
-  readonly runPrefix: string;
-}
-
-/** `share` of the scripts, see start-order.lua. */
-export function shareArgs({ slots, between, maxWaitMs, runPrefix }: OverdueShare): (string | number)[] {
-  return [slots, between, maxWaitMs, runPrefix];
-}
-
-/** Bounds and surroundings of a pool's line. */
-export interface LineBounds {
-  /** Waiting tasks at most; null: no bound (re-queueing what was accepted before). */
-  readonly capacity: number | null;
-  readonly classCapacity: number | null;
-  /** Whether the oldest waiting task of the lowest class makes room for a newcomer where a bound is reached. */
-  readonly makesRoom: boolean;
-  readonly slots: number;
-  readonly share: OverdueShare;
-  /** Redis keys of the pool's leases and of its live workers. */
-  readonly leaseKeys: readonly string[];
-  readonly workersKey: string;
-}
 
 /** How long a line is. */
 export interface LineDepth {
@@ -55,58 +30,43 @@ export interface LineDepth {
   readonly tokensOf: Readonly<Record<Priority, number>>;
 }
 
-/** How a line looked at the moment of entry, the newcomer not counted. */
-export interface LineView {
-  /** Waiting tasks that would start before this one if slots came free at this moment (start-order.lua), free slots taken off. */
-  readonly position: number;
-  readonly waiting: Readonly<Record<Priority, number>>;
-  /** Tokens the waiting tasks are expected to make. */
-  readonly tokens: Readonly<Record<Priority, number>>;
-  readonly busySlots: number;
-}
-
-export interface EntryOutcome {
-  /** `full`: a bound forbids it. `present`: the task waits already, or has begun. `dropped`: it lost its place before, and is about to end. */
-  readonly kind: 'full' | 'entered' | 'present' | 'dropped';
-  readonly view: LineView;
-  /** The task that lost its place to this one: it must be ended, see `dropped`. */
-  readonly droppedTaskId: string | null;
-}
+/** Entries of one script call at the most. */
+const mostEntries = 16;
 
 /** The exact ledger of who waits for a pool, in Redis. Rejects when Redis is away. */
 export class Line {
+  private readonly entering = new GatheredCalls<Entrance, LineEntry, EntryOutcome>(
+    (entrance, entries) => this.ask(entrance, entries, false),
+    mostEntries,
+  );
+
   constructor(
     private readonly redis: Redis,
     private readonly clock: Clock,
   ) {}
 
-  /** Takes a place, where the bounds allow it or another task may be dropped for it. */
+  /** Takes a place, where the bounds allow it or another task may be dropped for it. Who asks in the same turn shares a trip. */
   enter(entry: LineEntry, bounds: LineBounds): Promise<EntryOutcome> {
-    return this.ask(entry, bounds, false);
+    const entrance = entranceOf(entry, bounds);
+    return this.entering.add(entrance.kind, entrance, entry);
   }
 
   /** What `enter` would answer now. Changes nothing. */
-  foresee(entry: LineEntry, bounds: LineBounds): Promise<EntryOutcome> {
-    return this.ask(entry, bounds, true);
+  async foresee(entry: LineEntry, bounds: LineBounds): Promise<EntryOutcome> {
+    const [outcome] = await this.ask(entranceOf(entry, bounds), [entry], true);
+    if (outcome === undefined) throw new Error('no reply of enter-line.lua');
+    return outcome;
   }
 
-  private async ask(entry: LineEntry, bounds: LineBounds, onlyLooks: boolean): Promise<EntryOutcome> {
-    const { poolId, priority, taskId, expectedTokens } = entry;
-    const keys = [...lineKeys(poolId), droppedKey(poolId), lineSequenceKey, bounds.workersKey, ...bounds.leaseKeys];
-    const args = [
-      taskId,
-      priority,
-      bounds.capacity ?? -1,
-      bounds.classCapacity ?? -1,
-      expectedTokens,
-      this.clock.now(),
-      bounds.slots,
-      bounds.makesRoom ? 1 : 0,
-      onlyLooks ? 1 : 0,
-      ...shareArgs(bounds.share),
-    ];
-    const reply = await enterScript.run(this.redis, keys, args);
-    return entryOutcome(reply);
+  private async ask(
+    { keys, args }: Entrance,
+    entries: readonly LineEntry[],
+    onlyLooks: boolean,
+  ): Promise<EntryOutcome[]> {
+    const tasks = entries.flatMap(({ taskId, expectedTokens }) => [taskId, expectedTokens]);
+    const reply = await enterScript.run(this.redis, keys, [...args, this.clock.now(), onlyLooks ? 1 : 0, ...tasks]);
+    if (!Array.isArray(reply)) throw new Error('unexpected reply of enter-line.lua');
+    return reply.map(entryOutcome);
   }
 
   /** Gives up places; those not in line are ignored. */
@@ -174,35 +134,4 @@ export class Line {
       Number(value.split(',')[1]) < beforeMs ? [taskId] : [],
     );
   }
-}
-
-/** KEYS 1–4 of the line's scripts. */
-export function lineKeys(poolId: string): string[] {
-  return [lineKey(poolId, 'interactive'), lineKey(poolId, 'batch'), lineTokensKey(poolId), lineSumsKey(poolId)];
-}
-
-/** What enter-line.lua answers; see there. */
-type EntryReply = readonly [
-  entered: 0 | 1 | 2 | 3,
-  position: number,
-  waitingInteractive: number,
-  waitingBatch: number,
-  tokensInteractive: number,
-  tokensBatch: number,
-  busySlots: number,
-  dropped: string,
-];
-
-const entryKinds = ['full', 'entered', 'present', 'dropped'] as const;
-
-function entryOutcome(reply: unknown): EntryOutcome {
-  if (!Array.isArray(reply) || reply.length !== 8) throw new Error('unexpected reply of enter-line.lua');
-  const [entered, position, interactive, batch, tokensInteractive, tokensBatch, busySlots, dropped] =
-    reply as unknown as EntryReply;
-  const tokens = { interactive: tokensInteractive, batch: tokensBatch };
-  return {
-    kind: entryKinds[entered],
-    view: { position, waiting: { interactive, batch }, tokens, busySlots },
-    droppedTaskId: dropped === '' ? null : dropped,
-  };
 }
