@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, register } from 'prom-client';
 import type { ErrorCode } from '../../contract/errors.js';
 import type { Priority } from '../../contract/common.js';
+import { Tally } from './tally.js';
 
 /** The engine process work is counted for. What is not known yet counts as `none` or `unknown`, so that series stay few. */
 export interface ReplicaLabels {
@@ -55,7 +56,7 @@ function byPool(labels: PoolLabels) {
 
 /** The metrics of the contract (names, types, labels and buckets are promised to dashboards), each behind a method that says when to call it. */
 export class Metrics {
-  private readonly enqueued = counter('tasks_enqueued_total', 'Tasks accepted into a queue.', [
+  private readonly enqueued = new Tally('tasks_enqueued_total', 'Tasks accepted into a queue.', [
     ...replicaLabels,
     'priority',
   ]);
@@ -71,7 +72,7 @@ export class Metrics {
     'engine',
     'policy',
   ]);
-  private readonly decisions = counter('placement_decisions_total', 'Placement decisions.', [
+  private readonly decisions = new Tally('placement_decisions_total', 'Placement decisions.', [
     'outcome',
     'pinned',
     'fallback',
@@ -123,7 +124,8 @@ export class Metrics {
 
   /** A task was accepted; the replica is not chosen yet, so `replica_id` is `none`. */
   taskEnqueued(labels: Omit<ReplicaLabels, 'replicaId'>, priority: Priority): void {
-    this.enqueued.inc({ ...byReplica({ ...labels, replicaId: null }), priority });
+    const key = `${labels.engine} ${labels.engineVersion} ${labels.poolId} ${priority}`;
+    this.enqueued.count(key, () => ({ ...byReplica({ ...labels, replicaId: null }), priority }));
   }
 
   /** A worker leased a replica for a task. */
@@ -158,7 +160,11 @@ export class Metrics {
     readonly candidates: number;
   }): void {
     const { outcome, pinned, fallback, candidates } = decision;
-    this.decisions.inc({ outcome, pinned: String(pinned), fallback: String(fallback) });
+    this.decisions.count(`${outcome} ${pinned} ${fallback}`, () => ({
+      outcome,
+      pinned: String(pinned),
+      fallback: String(fallback),
+    }));
     this.considered.set(candidates);
   }
 
