@@ -31,11 +31,15 @@ export class PlaceTask {
   ): Decision {
     const task = { priority: request.priority, tokens: expectedTokens(request), nowMs: this.clock.now() };
     const snapshots = pools.map((pool) => poolSnapshot(pool, this.gauge.of(pool.config.id), task, this.forecasts));
-    return decide({ ...placementRequest(request), affinity: home, mayPin: this.policy.mayPin }, snapshots);
+    return decide(placementRequest(request, home, this.policy.mayPin), snapshots);
   }
 }
 
-function placementRequest(request: TaskRequest): Omit<PlacementRequest, 'affinity' | 'mayPin'> {
+function placementRequest(
+  request: TaskRequest,
+  affinity: PlacementRequest['affinity'],
+  mayPin: boolean,
+): PlacementRequest {
   const { ctx = 0, max_tokens: maxTokens = 0 } = request;
   const needs = requiredFeatures(workOf(request), isStrict(request));
   return {
@@ -46,6 +50,8 @@ function placementRequest(request: TaskRequest): Omit<PlacementRequest, 'affinit
     ctxNeeded: Math.max(ctx, maxTokens + 1),
     ctxField: ctx > maxTokens ? 'ctx' : 'max_tokens',
     kvTokens: kvTokens(request),
+    affinity,
     wish: request.placement,
+    mayPin,
   };
 }

@@ -34,8 +34,8 @@ export function workOf(request: WorkFields): EngineWork {
   }
 }
 
-function completionOf({ prompt, messages, max_tokens: maxTokens, ...how }: WorkFields): EngineWork {
-  const { seed, sampling, kv_hint: hint } = how;
+function completionOf(request: WorkFields): EngineWork {
+  const { prompt, messages, max_tokens: maxTokens, seed, sampling, kv_hint: hint } = request;
   const input = messages === undefined ? prompt : messages;
   if (input === undefined || maxTokens === undefined) throw misfit('completion');
   return {
@@ -45,7 +45,7 @@ function completionOf({ prompt, messages, max_tokens: maxTokens, ...how }: WorkF
     seed,
     sampling,
     // What was kept of other prompts may change the last bits of the numbers, and with them a token.
-    cache: isStrict(how) ? 'cold' : hint,
+    cache: isStrict(request) ? 'cold' : hint,
   };
 }
 
