@@ -8,20 +8,27 @@ export function lineBounds(pool: LivePool, priority: Priority, pools: PoolRegist
   const { queue, admission } = pool.config;
   const ofClass = admission.priorities.find(({ name }) => name === priority)?.queue_capacity;
   const isShed = queue.full_policy === 'shed-low-priority' && priority === 'batch';
+  const { leaseKeys, workersKey } = pools.keysOf(pool);
   return {
     capacity: isShed ? watermark(queue.capacity, queue.shed_watermark) : queue.capacity,
     classCapacity: ofClass ?? null,
     makesRoom: queue.full_policy === 'drop-lru',
     slots: pool.slots,
     share: overdueShare(pool),
-    ...pools.keysOf(pool),
+    leaseKeys,
+    workersKey,
   };
 }
 
 /** What overdue batch tasks of a pool get before interactive ones. */
 export function overdueShare({ config: { admission }, slots }: LivePool): OverdueShare {
   const share = batchShare(slots, admission.batch_share);
-  return { ...share, maxWaitMs: admission.batch_max_wait_ms, runPrefix: runRecordKey('') };
+  return {
+    slots: share.slots,
+    between: share.between,
+    maxWaitMs: admission.batch_max_wait_ms,
+    runPrefix: runRecordKey(''),
+  };
 }
 
 /** Tasks that may wait before batch is shed. A tenth of a place is no place, but 0.29 of 100 are 29, whatever floating point makes of it. */
