@@ -68,7 +68,7 @@ export function createLog(options: LogOptions): Log {
   };
   if (options.destination !== undefined) return pino(settings, options.destination);
   if (process.stdout.isTTY) return pino(settings, pinoPretty(options.color));
-  return pino(settings, pino.destination({ dest: 1, sync: false, minLength: 4096, periodicFlush: 100 }));
+  return pino(settings, pino.destination({ dest: 1, sync: false, minLength: 12_288, periodicFlush: 100 }));
 }
 
 /** URLs in error messages of drivers may hold the password they connected with. Pino joins the causes into message and stack. */
