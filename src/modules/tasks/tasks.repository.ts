@@ -144,11 +144,8 @@ export class TasksRepository {
   /** An earlier acceptance under this id, null when there is none. */
   async acceptedBefore(taskId: string): Promise<AcceptedBefore | null> {
     const text = 'SELECT body_hash, admission FROM tasks WHERE task_id = $1';
-    const found = await this.pool.query<{ body_hash: string; admission: NewTask['admission'] }>({
-      name: 'task-before',
-      text,
-      values: [taskId],
-    });
+    type Row = { body_hash: string; admission: NewTask['admission'] };
+    const found = await this.pool.query<Row>({ name: 'task-before', text, values: [taskId] });
     const row = found.rows[0];
     return row === undefined ? null : { bodyHash: row.body_hash, admission: row.admission };
   }
@@ -156,8 +153,8 @@ export class TasksRepository {
   /** State, place and reader's wish of a task, null when unknown. */
   async stateOf(taskId: string): Promise<TaskStanding | null> {
     const text = `SELECT state, engine, pool_id, replica_id, tokens_out, artifact_id, request->>'on_disconnect' AS on_disconnect FROM tasks WHERE task_id = $1`;
-    const found = await this.pool.query<StandingRow>({ name: 'task-state', text, values: [taskId] });
-    const row = found.rows[0];
+    const { rows } = await this.pool.query<StandingRow>({ name: 'task-state', text, values: [taskId] });
+    const row = rows[0];
     if (row === undefined) return null;
     const { state, engine, pool_id: poolId, replica_id: replicaId, on_disconnect: onDisconnect } = row;
     return {
@@ -247,13 +244,14 @@ interface StandingRow {
   artifact_id: string | null;
 }
 
+/** What is null is left out: Postgres reads each of thousands of rows a second, and takes a missing field for null. */
 function insertRow(task: NewTask): object {
-  const { request } = task;
+  const { request, startedOn } = task;
   return {
     task_id: task.taskId,
     body_hash: task.bodyHash,
     correlation_id: task.correlationId,
-    session_id: request.session_id ?? null,
+    session_id: request.session_id,
     workload: request.workload,
     model_ref: request.model_ref,
     engine: task.engine,
@@ -262,13 +260,13 @@ function insertRow(task: NewTask): object {
     request,
     admission: task.admission,
     placement: task.placement,
-    turn: task.turn,
+    turn: task.turn ?? undefined,
     created_ms: task.createdMs,
-    deadline_ms: task.deadlineMs,
-    state: task.startedOn === null ? 'queued' : 'running',
-    attempts: task.startedOn === null ? 0 : 1,
-    replica_id: task.startedOn,
-    started_ms: task.startedOn === null ? null : task.createdMs,
+    deadline_ms: task.deadlineMs ?? undefined,
+    state: startedOn === null ? 'queued' : 'running',
+    attempts: startedOn === null ? 0 : 1,
+    replica_id: startedOn ?? undefined,
+    started_ms: startedOn === null ? undefined : task.createdMs,
   };
 }
 
