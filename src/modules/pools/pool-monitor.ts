@@ -16,6 +16,7 @@ export type PoolListener = (poolId: string) => void;
  */
 export class PoolMonitor {
   private replicas = new Map<string, LiveReplica>();
+  private sorted: readonly LiveReplica[];
   private timer: NodeJS.Timeout | null = null;
   private isStopped = false;
   private running: Promise<void> | null = null;
@@ -29,12 +30,12 @@ export class PoolMonitor {
     private readonly registered: (poolId: string) => readonly KnownReplica[],
     private readonly onChange: PoolListener,
   ) {
-    for (const known of configuredReplicas(config)) this.replicas.set(known.id, unprobed(known));
+    this.sorted = this.keep(configuredReplicas(config).map(unprobed));
   }
 
-  /** The replicas as last seen, by id. */
-  get all(): LiveReplica[] {
-    return [...this.replicas.values()].sort((a, b) => (a.known.id < b.known.id ? -1 : 1));
+  /** The replicas as last seen, by id: the same list until the next look. */
+  get all(): readonly LiveReplica[] {
+    return this.sorted;
   }
 
   /** Looks once, then again and again until `stop`. */
@@ -74,9 +75,15 @@ export class PoolMonitor {
     const known = await this.knownReplicas();
     const looked = await Promise.all(known.map((replica) => this.lookAt(replica)));
     const before = JSON.stringify(this.all);
-    this.replicas = new Map(looked.map((replica) => [replica.known.id, replica]));
+    this.keep(looked);
     this.lookedMs = Date.now();
     if (JSON.stringify(this.all) !== before) this.onChange(this.config.id);
+  }
+
+  private keep(replicas: readonly LiveReplica[]): readonly LiveReplica[] {
+    this.replicas = new Map(replicas.map((replica) => [replica.known.id, replica]));
+    this.sorted = [...this.replicas.values()].sort((a, b) => (a.known.id < b.known.id ? -1 : 1));
+    return this.sorted;
   }
 
   private async lookAt(known: KnownReplica): Promise<LiveReplica> {

@@ -167,37 +167,34 @@ export class PoolRegistry {
     );
   }
 
-  /** The replicas that answer, are what the pool wants, and have shown that they decode. */
-  private tested({ config, all }: PoolMonitor): LiveReplica[] {
+  /** The replicas that answer, are what the pool wants, have shown that they decode, and do not keep failing. */
+  private replicasOf({ config, all }: PoolMonitor, nowMs: number): LiveReplica[] {
+    const { selfTests, circuits } = this.records;
     const fitting = config.provisioning.mode === 'external' ? agreeing(all) : all;
-    return fitting.map((replica) => underSelfTest(replica, this.records.selfTests.of(config.id, replica)));
+    return fitting.map((replica) =>
+      underCircuit(
+        underSelfTest(replica, selfTests.of(config.id, replica)),
+        circuits.of(config.id, replica.known.id),
+        nowMs,
+      ),
+    );
   }
 
   private livePool(monitor: PoolMonitor): LivePool {
     const { config } = monitor;
     const now = this.options.clock.now();
-    const { circuits } = this.records;
-    const replicas = this.tested(monitor).map((replica) =>
-      underCircuit(replica, circuits.of(config.id, replica.known.id), now),
-    );
+    const replicas = this.replicasOf(monitor, now);
     const ready = replicas.filter((replica) => replica.ready);
-    const open = replicas.filter(({ circuit }) => circuit === 'open');
-    const untilMs = open.flatMap(({ known }) => circuits.of(config.id, known.id)?.untilMs ?? []);
-    const state =
-      replicas.map((replica) => replica.state).sort((a, b) => stateOrder.indexOf(a) - stateOrder.indexOf(b))[0] ??
-      'uninitialized';
-    const known = ready.flatMap(({ ctxMax }) => ctxMax ?? []);
-    const contexts = config.ctx === undefined ? known : [...known, config.ctx];
     return {
       config,
       replicas,
-      state,
+      state: stateOf(replicas),
       live: replicas.some((replica) => replica.live),
       ready: ready.length > 0,
       lastError: ready.length > 0 ? null : (replicas.find(({ lastError }) => lastError !== null)?.lastError ?? null),
       slots: ready.reduce((sum, { slots }) => sum + slots, 0),
-      circuitOpenMs: ready.length > 0 || untilMs.length === 0 ? null : Math.max(0, Math.min(...untilMs) - now),
-      ctxMax: contexts.length === 0 ? null : Math.min(...contexts),
+      circuitOpenMs: ready.length > 0 ? null : this.circuitOpenMs(config.id, replicas, now),
+      ctxMax: ready.reduce((least, { ctxMax }) => leastOf(least, ctxMax), config.ctx ?? null),
       perf: this.records.perf.of(config.id),
       leases: this.leaseCounts.get(config.id) ?? new Map(),
       gpuMemory: this.records.gpuMemory.of(config.id),
@@ -206,6 +203,22 @@ export class PoolRegistry {
       apiKey: this.options.engineKeys.get(config.id),
     };
   }
+
+  private circuitOpenMs(poolId: string, replicas: readonly LiveReplica[], nowMs: number): number | null {
+    const open = replicas.filter(({ circuit }) => circuit === 'open');
+    const untilMs = open.flatMap(({ known }) => this.records.circuits.of(poolId, known.id)?.untilMs ?? []);
+    return untilMs.length === 0 ? null : Math.max(0, Math.min(...untilMs) - nowMs);
+  }
+}
+
+/** The best state that one of them is in. */
+function stateOf(replicas: readonly LiveReplica[]): PoolState {
+  return stateOrder.find((state) => replicas.some((replica) => replica.state === state)) ?? 'uninitialized';
+}
+
+/** Null: not known, so it bounds nothing. */
+function leastOf(one: number | null, other: number | null): number | null {
+  return one === null || other === null ? (one ?? other) : Math.min(one, other);
 }
 
 /** One sentence on why a pool takes no tasks; null when it does. */
