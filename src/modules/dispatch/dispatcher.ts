@@ -47,7 +47,7 @@ export class Dispatcher {
     private readonly with_: RunCollaborators & { readonly eventLog: EventLog },
     private readonly options: DispatcherOptions,
   ) {
-    this.lateOffers = new LateOffers(queues, with_.eventLog);
+    this.lateOffers = new LateOffers(queues, with_.eventLog, (taskId) => this.running.has(taskId));
     const { pools, claim, clock } = with_;
     this.takeNext = new TakeNext({
       pools,

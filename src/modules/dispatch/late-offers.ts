@@ -12,8 +12,8 @@ interface Offer {
 
 /**
  * Puts tasks that began without waiting into their queue afterwards, for the board and for whoever watches the queue. Few at a time: a
- * burst of starts must not be slowed down by its own bookkeeping. Nothing depends on it: when this process dies, the reconciler finds the
- * tasks whose leases ran out.
+ * burst of starts must not be slowed down by its own bookkeeping, and what has ended before its turn in a burst is not shown at all. Nothing
+ * depends on it: when this process dies, the reconciler finds the tasks whose leases ran out.
  */
 export class LateOffers {
   private readonly waiting = new Map<string, Offer[]>();
@@ -23,6 +23,7 @@ export class LateOffers {
   constructor(
     private readonly queues: { of(poolId: string): Pick<PoolQueue, 'showStarted'> | null },
     private readonly eventLog: Pick<EventLog, 'keep'>,
+    private readonly isRunning: (taskId: string) => boolean,
   ) {}
 
   add(poolId: string, offer: Offer): void {
@@ -37,10 +38,19 @@ export class LateOffers {
   async flush(): Promise<void> {
     if (this.timer !== null) clearTimeout(this.timer);
     this.timer = null;
-    const all = [...this.waiting].map(([poolId, offers]) => ({ poolId, some: offers.splice(0, mostAtOnce) }));
-    for (const [poolId, offers] of this.waiting) if (offers.length === 0) this.waiting.delete(poolId);
+    const all = [...this.waiting].map(([poolId, offers]) => ({ poolId, some: this.next(poolId, offers) }));
     await Promise.all([this.keep(), ...all.map(({ poolId, some }) => this.send(poolId, some))]);
     if (this.waiting.size > 0 || this.unkept.length > 0) this.later();
+  }
+
+  /** Takes the next offers of a pool. */
+  private next(poolId: string, offers: readonly Offer[]): Offer[] {
+    const isBurst = offers.length > mostAtOnce;
+    const shown = isBurst ? offers.filter(({ job }) => this.isRunning(job.task_id)) : offers;
+    const left = shown.slice(mostAtOnce);
+    if (left.length > 0) this.waiting.set(poolId, left);
+    else this.waiting.delete(poolId);
+    return shown.slice(0, mostAtOnce);
   }
 
   private later(): void {
@@ -55,6 +65,7 @@ export class LateOffers {
   }
 
   private async send(poolId: string, offers: readonly Offer[]): Promise<void> {
+    if (offers.length === 0) return;
     const queue = this.queues.of(poolId);
     await queue?.showStarted(offers).catch(() => {
       this.waiting.set(poolId, [...offers, ...(this.waiting.get(poolId) ?? [])]);
