@@ -1,19 +1,13 @@
 import { LogChunk } from './log-chunk.js';
 import type { PendingChunk } from './pending-chunk.js';
 
-/** Where a piece lies in the bytes of a batch. */
-interface Place {
-  readonly at: number;
-  readonly length: number;
-}
-
+/** A task's part of a batch. Its plain frames are a chunk of an HTTP/1.1 body, as readers get them; those for verbose readers lie behind. */
 interface BatchedChunk {
   readonly source: PendingChunk;
-  readonly plain: Place;
-  /** The frames as a chunk of an HTTP/1.1 body, as readers get them. */
-  readonly wire: Place;
-  /** Length 0: the same as plain. */
-  readonly verbose: Place;
+  readonly at: number;
+  readonly end: number;
+  /** 0: the same as plain. */
+  readonly verboseLength: number;
 }
 
 /**
@@ -34,37 +28,36 @@ export class AppendBatch {
       const { writer, first, last, tokens, facts } = source;
       const length = Buffer.byteLength(source.plain);
       const head = `${length.toString(16)}\r\n`;
-      const plain = { at: end + head.length, length };
-      const wire = { at: end, length: head.length + length + 2 };
-      const verbose = { at: end + wire.length, length: source.verbose === '' ? 0 : Buffer.byteLength(source.verbose) };
+      const at = end;
+      const plainAt = at + head.length;
+      const verboseLength = source.verbose === '' ? 0 : Buffer.byteLength(source.verbose);
+      end = plainAt + length + 2;
       text += `${head}${source.plain}\r\n${source.verbose}`;
-      end = verbose.at + verbose.length;
-      lines += `${writer.taskId} ${writer.fence} ${first} ${last} ${tokens} ${plain.at} ${length} ${verbose.at} ${verbose.length} ${facts === '' ? '-' : facts}\n`;
-      this.chunks.push({ source, plain, wire, verbose });
+      lines += `${writer.taskId} ${writer.fence} ${first} ${last} ${tokens} ${plainAt} ${length} ${end} ${verboseLength} ${facts === '' ? '-' : facts}\n`;
+      this.chunks.push({ source, at, end, verboseLength });
+      end += verboseLength;
     }
     this.lines = lines;
     this.bytes = Buffer.from(text, 'utf8');
   }
 
-  get sources(): PendingChunk[] {
-    return this.chunks.map(({ source }) => source);
+  /** Tells the writers whether their chunks were taken. @param refused places in the batch, from 0 */
+  acknowledge(refused: ReadonlySet<number>): void {
+    let place = 0;
+    for (const { source } of this.chunks) source.writer.acknowledge(!refused.has(place++));
   }
 
   /** What readers here may see: all but what was fenced off. @param refused places in the batch, from 0 */
   delivered(refused: ReadonlySet<number>): LogChunk[] {
     const delivered: LogChunk[] = [];
-    for (const [place, { source, plain, wire, verbose }] of this.chunks.entries()) {
-      if (refused.has(place)) continue;
-      const { writer, first, last } = source;
-      const bytes = this.part(plain);
-      const told = verbose.length === 0 ? bytes : this.part(verbose);
-      const span = { first, last, isFinal: false };
-      delivered.push(new LogChunk(writer.taskId, span, bytes, told, this.part(wire)));
+    let place = 0;
+    for (const { source, at, end, verboseLength } of this.chunks) {
+      if (!refused.has(place++)) {
+        const verbose = verboseLength === 0 ? null : this.bytes.subarray(end, end + verboseLength);
+        const wire = this.bytes.subarray(at, end);
+        delivered.push(LogChunk.ofWire(source.writer.taskId, source.first, source.last, wire, verbose));
+      }
     }
     return delivered;
-  }
-
-  private part({ at, length }: Place): Buffer {
-    return this.bytes.subarray(at, at + length);
   }
 }

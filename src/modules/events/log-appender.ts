@@ -4,7 +4,7 @@ import { AppendBatch } from './append-batch.js';
 import { eventLogPrefix, hubChannelPrefix, runRecordPrefix } from './event-keys.js';
 import type { LogChunk } from './log-chunk.js';
 import { Pace } from './pace.js';
-import type { ChunkSource } from './pending-chunk.js';
+import type { ChunkSource, PendingChunk } from './pending-chunk.js';
 
 const appendScript = new LuaScript(new URL('./append-run.lua', import.meta.url));
 /** Bounds one script call, so that Redis answers others in between. */
@@ -56,7 +56,11 @@ export class LogAppender {
     this.plan = 'none';
     while (this.dirty.length > 0 && this.inFlight < callsInFlight) {
       const writers = this.dirty.splice(0, tasksPerCall);
-      const chunks = writers.flatMap((writer) => writer.take() ?? []);
+      const chunks: PendingChunk[] = [];
+      for (const writer of writers) {
+        const chunk = writer.take();
+        if (chunk !== null) chunks.push(chunk);
+      }
       if (chunks.length === 0) continue;
       this.inFlight += 1;
       this.send(new AppendBatch(chunks));
@@ -72,7 +76,7 @@ export class LogAppender {
   }
 
   private acknowledge(batch: AppendBatch, refused: ReadonlySet<number>): void {
-    batch.sources.forEach(({ writer }, place) => writer.acknowledge(!refused.has(place)));
+    batch.acknowledge(refused);
     this.inFlight -= 1;
     // Redis first: it works while the readers here are served.
     this.next();

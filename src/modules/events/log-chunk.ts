@@ -12,29 +12,56 @@ export class LogChunk implements ChunkSpan {
   readonly first: number;
   readonly last: number;
   readonly isFinal: boolean;
+  private plainWire: Buffer | null = null;
   private verboseWire: Buffer | null = null;
+  /** Null: it is the same as plain. */
+  private readonly told: Buffer | null;
 
   /**
-   * @param plain frames as plain readers see them, one after the other
+   * @param frames frames as plain readers see them, one after the other; null only where `ofWire` knows better
    * @param verbose frames as verbose readers see them; the same Buffer where nothing differs
-   * @param plainWire the plain frames as a chunk of an HTTP/1.1 body, where they are that already
    */
   constructor(
     readonly taskId: string,
     { first, last, isFinal }: ChunkSpan,
-    readonly plain: Buffer,
-    readonly verbose: Buffer = plain,
-    private plainWire: Buffer | null = null,
+    private frames: Buffer | null,
+    verbose: Buffer | null = frames,
   ) {
     this.first = first;
     this.last = last;
     this.isFinal = isFinal;
+    this.told = verbose === frames ? null : verbose;
+  }
+
+  /**
+   * A chunk that doesn't end the task, of frames that are a chunk of an HTTP/1.1 body already: most are only passed on.
+   * @param verbose null where verbose readers see the same
+   */
+  static ofWire(taskId: string, first: number, last: number, wire: Buffer, verbose: Buffer | null): LogChunk {
+    const chunk = new LogChunk(taskId, { first, last, isFinal: false }, null, verbose);
+    chunk.plainWire = wire;
+    return chunk;
+  }
+
+  /** Frames as plain readers see them, one after the other. */
+  get plain(): Buffer {
+    return (this.frames ??= this.plainWire === null ? noBytes : contentOf(this.plainWire));
+  }
+
+  /** Frames as verbose readers see them; the same Buffer as `plain` where nothing differs. */
+  get verbose(): Buffer {
+    return this.told ?? this.plain;
+  }
+
+  /** Whether it holds no frames at all. */
+  get isEmpty(): boolean {
+    return this.frames?.length === 0;
   }
 
   /** The frames as a chunk of an HTTP/1.1 body; made at the first call. */
   httpChunk(verbose: boolean): Buffer {
-    if (!verbose || this.verbose === this.plain) return (this.plainWire ??= httpChunk(this.plain));
-    return (this.verboseWire ??= httpChunk(this.verbose));
+    if (!verbose || this.told === null) return (this.plainWire ??= httpChunk(this.plain));
+    return (this.verboseWire ??= httpChunk(this.told));
   }
 }
 
@@ -49,6 +76,12 @@ export function httpChunk(bytes: Buffer): Buffer {
   return chunk;
 }
 
+/** The inverse of `httpChunk`. */
+function contentOf(chunk: Buffer): Buffer {
+  return chunk.subarray(chunk.indexOf(lineFeed) + 1, -2);
+}
+
+const noBytes: Buffer = Buffer.alloc(0);
 const carriageReturn = 0x0d;
 const lineFeed = 0x0a;
 const idLength = 36;

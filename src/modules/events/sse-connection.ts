@@ -46,7 +46,7 @@ export class SseConnection {
     if (!this.isOpen) return;
     const { verbose } = this.options;
     // An empty HTTP chunk would end the answer.
-    if (chunk.plain.length === 0) return;
+    if (chunk.isEmpty) return;
     if (from <= chunk.first) {
       this.put(chunk.httpChunk(verbose));
       return;
