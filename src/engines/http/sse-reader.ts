@@ -16,20 +16,41 @@ export class SseReader {
   private heldBytes = 0;
   private data: string | null = null;
 
-  /** @param onData hears the data of each event, several lines joined by a line break. @param maxLineBytes longer lines are refused */
+  /**
+   * @param onData hears the data of each event, several lines joined by a line break
+   * @param maxLineBytes longer lines are refused
+   * @param shortcut is offered the bytes where an event begins; takes the whole event itself and says where the next one begins, or says -1
+   */
   constructor(
     private readonly onData: (data: string) => void,
     private readonly maxLineBytes: number,
+    private readonly shortcut: ((bytes: Buffer, from: number) => number) | null = null,
   ) {}
 
   /** Throws SseFormatError for a line over the limit, and whatever `onData` throws. */
   push(chunk: Buffer): void {
     let start = 0;
-    for (let end = chunk.indexOf(lineFeed, start); end >= 0; end = chunk.indexOf(lineFeed, start)) {
+    while (start < chunk.length) {
+      const next = this.takeShortcut(chunk, start);
+      if (next > start) {
+        start = next;
+        continue;
+      }
+      const end = chunk.indexOf(lineFeed, start);
+      if (end < 0) {
+        this.hold(chunk.subarray(start));
+        return;
+      }
       this.line(chunk, start, end);
       start = end + 1;
     }
-    if (start < chunk.length) this.hold(chunk.subarray(start));
+  }
+
+  /** @returns where the next event begins; -1: it is read line by line */
+  private takeShortcut(chunk: Buffer, start: number): number {
+    const isBetweenEvents = this.data === null && this.heldBytes === 0;
+    if (this.shortcut === null || !isBetweenEvents || chunk.length > this.maxLineBytes) return -1;
+    return this.shortcut(chunk, start);
   }
 
   private line(chunk: Buffer, start: number, end: number): void {

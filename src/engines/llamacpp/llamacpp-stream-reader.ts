@@ -1,6 +1,7 @@
 import type { EngineEndpoint, EngineSink } from '../engine-adapter.port.js';
 import { FrameReader } from '../http/frame-reader.js';
 import { parseFrame } from '../http/parse-frame.js';
+import { PlainToken } from './plain-token.js';
 
 /** Fields of a frame of `POST /completion` that matter to us; engines may add others. */
 interface Frame {
@@ -13,16 +14,11 @@ interface Frame {
   readonly error?: unknown;
 }
 
-/**
- * The frame of a token without escapes, as llama-server and our engine host write it: nearly all of them. Any other spelling of the same
- * is parsed as JSON, at five times the cost.
- */
-const plainToken = /^\{"index":\d+,"content":"([^"\\]*)","tokens":\[[\d,]*\],"stop":false,/;
-
 /** Turns the stream of `POST /completion` into the calls of an EngineSink. */
 export class LlamacppStreamReader extends FrameReader {
   private saidPrompt = false;
   private saidSlot = false;
+  private readonly plainToken = new PlainToken();
 
   /** @param onSlot hears which of the server's slots does the work, with its first frame */
   constructor(
@@ -34,10 +30,14 @@ export class LlamacppStreamReader extends FrameReader {
   }
 
   protected frame(data: string): void {
-    if (data === '[DONE]') return;
-    const text = this.saidPrompt ? plainToken.exec(data)?.[1] : undefined;
-    if (text !== undefined && text !== '') this.token(text);
-    else this.tell(parseFrame(data));
+    if (data !== '[DONE]') this.tell(parseFrame(data));
+  }
+
+  /** The first frame says more than its text. */
+  protected override shortcut(bytes: Buffer, from: number): number {
+    const next = this.saidPrompt ? this.plainToken.read(bytes, from) : -1;
+    if (next > 0) this.token(this.plainToken.text);
+    return next;
   }
 
   private tell(frame: Frame): void {
