@@ -1,4 +1,4 @@
-// Joins what tsc made, and the libraries it uses, into few files: dist/bundled/orchestratord.js and engine-host.js. A process that reads two
+// Joins what tsc made, and the libraries it uses, into few files: dist/bundled/orchestratord.js, engine-thread.js and engine-host.js. A process that reads two
 // thousand small files spends most of its start on that. The modules stay beside: scripts and benchmarks import single ones.
 
 import { dirname, join, relative, sep } from 'node:path';
@@ -14,6 +14,7 @@ const bundle = await rolldown({
   platform: 'node',
   input: {
     orchestratord: join(dist, 'processes', 'home', 'main.js'),
+    'engine-thread': join(dist, 'processes', 'engine-thread', 'main.js'),
     'engine-host': join(dist, 'processes', 'engine-host', 'main.js'),
   },
   external: [

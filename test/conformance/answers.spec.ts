@@ -4,6 +4,7 @@ import { llamacppEmbedding, llamacppRerank } from './dialects/llamacpp.js';
 import { openAiEmbedding } from './dialects/openai.js';
 import { tgiEmbedding } from './dialects/tgi.js';
 import { vllmEmbedding, vllmRerank } from './dialects/vllm.js';
+import { inThread } from '../support/across-a-line.js';
 import { FakeServer } from './fake-server.js';
 import { Bench, cutAt, endpointAt, requestOf } from './run-adapter.js';
 
@@ -14,6 +15,8 @@ const dialects: readonly AnswerDialect[] = [
   vllmEmbedding,
   vllmRerank,
   tgiEmbedding,
+  inThread(llamacppEmbedding),
+  inThread(vllmRerank),
 ];
 
 describe.each(dialects)('$name', (dialect) => {

@@ -32,6 +32,8 @@ export interface StreamDialect {
   readonly documents?: Readonly<Record<string, unknown>>;
   /** Errors inside a stream are texts that blame nobody. */
   readonly errorsTellNoCode?: boolean;
+  /** What was under way when it is held back still comes. */
+  readonly holdsLater?: boolean;
   /** An error inside a stream that has begun. */
   errorEvent(code: number, message: string): string;
   /** Body of an answer with an error status. */

@@ -17,7 +17,8 @@ import { forgetSeries } from '../ground/forget-series.js';
 import { healthProbes } from '../ground/health-probes.js';
 import type { Stores } from '../ground/stores.js';
 import { createPoolManagerRole, type PoolManagerRole } from '../pool-manager/pool-manager-role.js';
-import { createAdapters, createWorkerRole, type WorkerRole } from '../worker/worker-role.js';
+import { createAdapters } from '../worker/adapters.js';
+import { createWorkerRole, startEngineThread, type WorkerRole } from '../worker/worker-role.js';
 import { AppModule } from './app.module.js';
 import { GpuWatch } from './gpu-watch.js';
 import { RedisAnnouncer } from './redis-announcer.js';
@@ -69,7 +70,7 @@ export class Orchestrator {
       new AnnounceReplica(commands, ground.pools),
       new AnnounceHandoffs(commands, ground.pools, ground.selfTests),
     );
-    const roles = createRoles(ground, announcer);
+    const roles = await createRoles(ground, announcer);
     const { api } = roles;
     const app = await createHttpApp(AppModule.register(healthProbes(ground), api?.modules ?? []), config, log);
     if (api !== null) {
@@ -125,11 +126,14 @@ export class Orchestrator {
   }
 }
 
-function createRoles(ground: Ground, announcer: RedisAnnouncer): Roles {
+async function createRoles(ground: Ground, announcer: RedisAnnouncer): Promise<Roles> {
   const { config } = ground;
   const has = (role: Role): boolean => config.roles.includes(role);
   const api = has('api') ? createApiRole(ground) : null;
-  const worker = has('worker') ? createWorkerRole(ground, endTaskIn(ground, api), api?.hub ?? null) : null;
+  const surroundings = { endTask: endTaskIn(ground, api), hub: api?.hub ?? null };
+  const worker = has('worker')
+    ? createWorkerRole(ground, { ...surroundings, thread: await startEngineThread() })
+    : null;
   if (api !== null && worker !== null) api.useStartNow(worker.startNow);
   return { api, worker, poolManager: has('pool-manager') ? poolManagerOf(ground, announcer) : null };
 }

@@ -1,12 +1,5 @@
 import { AdapterHost } from '../../engines/adapter-host/adapter-host.js';
-import { EngineAgent } from '../../engines/http/lean/lean-agent.js';
-import { LlamacppAdapter } from '../../engines/llamacpp/llamacpp.adapter.js';
-import { OpenAiAdapter } from '../../engines/openai/openai.adapter.js';
-import { MockAdapter } from '../../engines/mock/mock.adapter.js';
-import { TgiAdapter } from '../../engines/tgi/tgi.adapter.js';
-import { TritonAdapter } from '../../engines/triton/triton.adapter.js';
-import { VllmAdapter } from '../../engines/vllm/vllm.adapter.js';
-import type { EngineAdapter, EngineAdapters } from '../../engines/engine-adapter.port.js';
+import { EngineThread } from '../../engines/engine-thread/engine-thread.js';
 import {
   ClaimTask,
   BackInLine,
@@ -35,29 +28,24 @@ export interface WorkerRole {
   stop(graceMs: number): Promise<void>;
 }
 
-/** The adapters of this build, by engine. */
-export function createAdapters(): { readonly adapters: EngineAdapters; readonly close: () => Promise<void> } {
-  const agent = new EngineAgent();
-  const triton = new TritonAdapter(agent);
-  const all: EngineAdapter[] = [
-    new LlamacppAdapter(agent),
-    new VllmAdapter(agent),
-    new TgiAdapter(agent),
-    triton,
-    new OpenAiAdapter(agent),
-    new MockAdapter(),
-  ];
-  const close = async (): Promise<void> => {
-    triton.close();
-    await agent.destroy();
-  };
-  return { adapters: new Map(all.map((adapter) => [adapter.engine, adapter])), close };
+/** Starts the thread in which a worker speaks to engines. A fault in it is one of this process, which goes down in order. */
+export function startEngineThread(): Promise<EngineThread> {
+  return EngineThread.start(new URL('../../bundled/engine-thread.js', import.meta.url), (error) => {
+    throw error;
+  });
 }
 
-/** @param hub readers of the same process, fed in memory; null in a process without */
-export function createWorkerRole(ground: Ground, endTask: EndTask, hub: EventHub | null): WorkerRole {
+/** What a worker has of the process around it. */
+interface Surroundings {
+  readonly thread: EngineThread;
+  readonly endTask: EndTask;
+  /** Readers of the same process, fed in memory; null in a process without. */
+  readonly hub: EventHub | null;
+}
+
+export function createWorkerRole(ground: Ground, { thread, endTask, hub }: Surroundings): WorkerRole {
   const { redis, pools, queues, leases, perf, running, tasks, clock, log, metrics, config, processId } = ground;
-  const { adapters, close } = createAdapters();
+  const { adapters } = thread;
   const engines = new AdapterHost(adapters, ground.circuits, clock);
   const binding = new BindReplicas(engines, pools, ground.circuits, clock);
   const scraping = new ScrapeEngines(adapters, pools, metrics);
@@ -111,7 +99,7 @@ export function createWorkerRole(ground: Ground, endTask: EndTask, hub: EventHub
       scraping.stop();
       evictSessions.stop();
       await dispatcher.stop(graceMs);
-      await close();
+      await thread.close();
     },
   };
 }
