@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { sendGathered } from '../../platform/redis/gathered-writes.js';
 import { LuaScript } from '../../platform/redis/lua-script.js';
 import { AppendBatch } from './append-batch.js';
 import { eventLogPrefix, hubChannelPrefix, runRecordPrefix } from './event-keys.js';
@@ -65,6 +66,7 @@ export class LogAppender {
       this.inFlight += 1;
       this.send(new AppendBatch(chunks));
     }
+    sendGathered(this.redis);
   }
 
   private send(batch: AppendBatch): void {

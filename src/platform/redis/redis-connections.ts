@@ -1,5 +1,5 @@
-import type { Socket } from 'node:net';
 import { Redis, type RedisOptions } from 'ioredis';
+import { gatherWrites } from './gathered-writes.js';
 import { LuaScript } from './lua-script.js';
 
 /** All our keys share one hash tag, so that scripts may touch several of them. */
@@ -83,29 +83,4 @@ export class RedisConnections {
     connection.on('connect', () => gatherWrites(connection));
     return connection;
   }
-}
-
-/** Commands that are sent together at most: Redis works on them while the turn makes the next. */
-const gatheredCommands = 16;
-
-/** Sends what one turn of the event loop writes in few system calls: ioredis makes one for each command, and each wakes the server up. */
-function gatherWrites(connection: Redis): void {
-  const { stream } = connection as unknown as { readonly stream: Socket };
-  const write = stream.write.bind(stream) as (...args: unknown[]) => boolean;
-  let gathered = 0;
-  const release = (): void => {
-    if (gathered === 0) return;
-    gathered = 0;
-    stream.uncork();
-  };
-  stream.write = (...args: unknown[]): boolean => {
-    if (gathered === 0) {
-      stream.cork();
-      setImmediate(release);
-    }
-    gathered += 1;
-    const isTaken = write(...args);
-    if (gathered === gatheredCommands) release();
-    return isTaken;
-  };
 }
