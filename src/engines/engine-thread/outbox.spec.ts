@@ -29,15 +29,15 @@ describe('what the thread has to tell', () => {
 
   /** A turn of the event loop with one text in it. */
   async function tell(text: string): Promise<void> {
-    outbox.text(source, text);
+    outbox.text(source, text, false);
     await turn();
   }
 
   it('goes out once a turn, in its order', async () => {
     outbox.tell(7, { kind: 'prompt', tokensIn: 3 });
-    outbox.text(source, 'a');
-    outbox.text(new NotingSource(8), 'b');
-    outbox.text(source, 'c');
+    outbox.text(source, 'a', false);
+    outbox.text(new NotingSource(8), 'b', true);
+    outbox.text(source, 'c', false);
     await turn();
     await tell('d');
     expect(posted).toEqual([

@@ -1,4 +1,5 @@
 import type { BatchCount } from './batch-count.js';
+import { Pace } from './pace.js';
 import type { Batch, Told } from './thread-messages.js';
 
 /** Batches posted and not taken: while the process works on one, the next are made ready. */
@@ -21,7 +22,10 @@ export class Outbox {
   private batch: Batch = [];
   private characters = 0;
   private posted = 0;
-  private isPlanned = false;
+  /** Of the next post: none planned, gathering until the timer, or at the end of this turn. */
+  private state: 'none' | 'gathering' | 'now' = 'none';
+  private timer: NodeJS.Timeout | null = null;
+  private readonly pace = new Pace();
   private readonly held = new Set<Source>();
 
   constructor(
@@ -29,32 +33,38 @@ export class Outbox {
     private readonly count: BatchCount,
   ) {}
 
-  text(source: Source, text: string): void {
+  /** @param isUrgent it waits for no others */
+  text(source: Source, text: string, isUrgent: boolean): void {
+    this.pace.count();
     this.batch.push(source.id, text);
     this.characters += text.length;
     if (this.characters > highWater && !this.held.has(source)) {
       this.held.add(source);
       source.hold();
     }
-    this.plan();
+    this.plan(isUrgent);
   }
 
   tell(id: number, told: Told): void {
     this.batch.push(id, told);
-    this.plan();
+    this.plan(true);
   }
 
   /** The process has taken what was under way. */
-  readonly goOn = (): void => this.plan();
+  readonly goOn = (): void => this.plan(true);
 
-  private plan(): void {
-    if (this.isPlanned) return;
-    this.isPlanned = true;
-    setImmediate(this.flush);
+  private plan(isUrgent: boolean): void {
+    if (this.state === 'now' || (this.state === 'gathering' && !isUrgent)) return;
+    const waitMs = isUrgent ? 0 : this.pace.gatherMs();
+    this.state = waitMs === 0 ? 'now' : 'gathering';
+    if (waitMs > 0) this.timer = setTimeout(this.flush, waitMs);
+    else setImmediate(this.flush);
   }
 
   private readonly flush = (): void => {
-    this.isPlanned = false;
+    this.state = 'none';
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer = null;
     if (this.batch.length === 0) return;
     const isFull = this.count.underWay(this.posted) >= batchesUnderWay;
     if (isFull && this.count.wait(this.posted, batchesUnderWay)) return;

@@ -52,7 +52,7 @@ function played() {
 
 /** The run of this number, once it has crossed the line. */
 async function runOf(inner: PlayedAdapter, number = 0) {
-  await expect.poll(() => inner.runs.length).toBeGreaterThan(number);
+  await expect.poll(() => inner.runs.length, { interval: 1 }).toBeGreaterThan(number);
   const run = inner.runs[number];
   if (run === undefined) throw new Error('no such run');
   return run;
@@ -84,10 +84,7 @@ describe('an adapter in a thread', () => {
         for (const [number, text] of told) inner.runs[number]?.sink.onToken(text);
         for (const { sink } of inner.runs) sink.onEnd(usage);
         await Promise.all(over);
-        const stored = (text: string): string => text;
-        expect(heard).toEqual(
-          [0, 1, 2].map((run) => told.filter(([to]) => to === run).map(([, text]) => stored(text))),
-        );
+        expect(heard).toEqual([0, 1, 2].map((run) => told.filter(([to]) => to === run).map(([, text]) => text)));
       }),
       { numRuns: 30 },
     );

@@ -6,6 +6,7 @@ import { sentError } from './thread-messages.js';
 export class ServedRun implements EngineSink, Source {
   private readonly abortion = new AbortController();
   private stream: EngineStream | null = null;
+  private hasAnswered = false;
   private isPaused = false;
   private isHeld = false;
 
@@ -24,7 +25,8 @@ export class ServedRun implements EngineSink, Source {
   }
 
   onToken(text: string): void {
-    this.outbox.text(this, text);
+    this.outbox.text(this, text, !this.hasAnswered);
+    this.hasAnswered = true;
   }
 
   onPrompt(tokensIn: number): void {

@@ -16,7 +16,7 @@ const someSource = fc
   })
   .map(({ taskId, attempt, first, texts, verbose, facts }): PendingChunk => {
     const plain = texts.map((text, index) => encodeToken(first + index, index, text)).join('');
-    const writer = { taskId, fence: `r${attempt}`, isUrgent: false, take: () => null, acknowledge: () => undefined };
+    const writer = { taskId, fence: `r${attempt}`, take: () => null, acknowledge: () => undefined };
     return { writer, first, last: first + texts.length - 1, tokens: texts.length, plain, verbose, facts };
   });
 

@@ -4,7 +4,6 @@ import { LuaScript } from '../../platform/redis/lua-script.js';
 import { AppendBatch } from './append-batch.js';
 import { eventLogPrefix, hubChannelPrefix, runRecordPrefix } from './event-keys.js';
 import type { LogChunk } from './log-chunk.js';
-import { Pace } from './pace.js';
 import type { ChunkSource, PendingChunk } from './pending-chunk.js';
 
 const appendScript = new LuaScript(new URL('./append-run.lua', import.meta.url));
@@ -22,10 +21,7 @@ const retryDelayMs = 100;
 export class LogAppender {
   private dirty: ChunkSource[] = [];
   private inFlight = 0;
-  /** Of the next flush: none planned, gathering until the timer, or at the end of this turn. */
-  private plan: 'none' | 'gathering' | 'now' = 'none';
-  private timer: NodeJS.Timeout | null = null;
-  private readonly pace = new Pace();
+  private isPlanned = false;
 
   constructor(
     private readonly redis: Redis,
@@ -37,24 +33,19 @@ export class LogAppender {
   /** Called by a writer when it has something new and wasn't queued yet. */
   enqueue(writer: ChunkSource): void {
     this.dirty.push(writer);
-    this.pace.count();
-    if (this.plan === 'none' || (this.plan === 'gathering' && writer.isUrgent)) this.schedule(writer.isUrgent);
+    this.plan();
   }
 
-  private schedule(isUrgent: boolean): void {
-    if (this.inFlight >= callsInFlight) return;
-    if (this.timer !== null) clearTimeout(this.timer);
-    this.timer = null;
-    const waitMs = isUrgent ? 0 : this.pace.gatherMs();
-    this.plan = waitMs === 0 ? 'now' : 'gathering';
-    if (waitMs === 0) setImmediate(() => this.flush());
-    else this.timer = setTimeout(() => this.flush(), waitMs);
+  /** Sends at the end of this turn. */
+  private plan(): void {
+    if (this.isPlanned || this.inFlight >= callsInFlight) return;
+    this.isPlanned = true;
+    setImmediate(() => this.flush());
   }
 
   /** Sends all there is, as far as calls may be under way: what stays behind waits for an answer of Redis, and that for a turn of the loop. */
   private flush(): void {
-    this.timer = null;
-    this.plan = 'none';
+    this.isPlanned = false;
     while (this.dirty.length > 0 && this.inFlight < callsInFlight) {
       const writers = this.dirty.splice(0, tasksPerCall);
       const chunks: PendingChunk[] = [];
@@ -80,12 +71,7 @@ export class LogAppender {
   private acknowledge(batch: AppendBatch, refused: ReadonlySet<number>): void {
     batch.acknowledge(refused);
     this.inFlight -= 1;
-    // Redis first: it works while the readers here are served.
-    this.next();
+    if (this.dirty.length > 0) this.plan();
     if (this.ownHubId !== null) this.deliverLocally(batch.delivered(refused));
-  }
-
-  private next(): void {
-    if (this.plan === 'none' && this.dirty.length > 0) this.schedule(this.dirty.some(({ isUrgent }) => isUrgent));
   }
 }

@@ -2,8 +2,6 @@
 export interface ChunkSource {
   readonly taskId: string;
   readonly fence: string;
-  /** Whether it should go out at once, alone if need be. */
-  readonly isUrgent: boolean;
   /** What has gathered since the last call; null when nothing has. */
   take(): PendingChunk | null;
   /** Whether Redis took the chunk; false: the fence is another's, and no more will be taken. */

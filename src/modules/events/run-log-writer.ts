@@ -58,11 +58,6 @@ export class RunLogWriter implements ChunkSource {
     this.isHeld = options.hold;
   }
 
-  /** A first token waits for no others. */
-  get isUrgent(): boolean {
-    return this.facts !== '';
-  }
-
   /** Tokens written so far, those of earlier attempts included. */
   get tokens(): number {
     return this.tokenCount;

@@ -1,25 +1,25 @@
 import { performance } from 'node:perf_hooks';
 
 const measureMs = 100;
-/** Chunks a second: below, a millisecond brings none together; above, the way to Redis itself gathers enough. */
+/** Texts a second: below, a millisecond brings none together; above, a turn brings enough. */
 const gatherFrom = 800;
 const gatherTo = 6000;
 
 /**
- * How long to gather tokens before they are sent. Each call costs two system calls and wakes another process, whatever it carries: at a
- * middling rate a millisecond halves the calls. Otherwise nothing waits.
+ * How long to gather texts before they are posted. Each message wakes the process and makes it call Redis, whatever it carries: at a middling
+ * rate a millisecond halves the messages. Otherwise nothing waits.
  */
 export class Pace {
   private rate = 0;
   private counted = 0;
   private measuredAt = performance.now();
 
-  /** Something new came in. */
+  /** A text came in. */
   count(): void {
     this.counted += 1;
   }
 
-  /** Milliseconds to wait before the next call. */
+  /** Milliseconds to wait before the next message. */
   gatherMs(): number {
     const now = performance.now();
     if (now - this.measuredAt >= measureMs) {
