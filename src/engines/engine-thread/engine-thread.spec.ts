@@ -29,7 +29,8 @@ describe('the engine thread', () => {
     const thread = await EngineThread.start(script(text), ({ message }) => broken.push(message));
     const endpoint = { poolId: 'p', replicaId: 'r', url: 'http://h', timeouts: { connectMs: 1, idleMs: 1, wallMs: 1 } };
     void thread.adapters.get('mock')?.metrics?.(endpoint, new AbortController().signal);
-    await expect.poll(() => broken).toEqual(['a fault', 'the engine thread ended by itself']);
+    await expect.poll(() => broken.length).toBe(1);
     await thread.close();
+    expect(broken).toEqual(['a fault']);
   });
 });

@@ -17,6 +17,7 @@ const closeMs = 5000;
  */
 export class EngineThread {
   private isClosing = false;
+  private isBroken = false;
 
   private constructor(
     readonly adapters: EngineAdapters,
@@ -36,13 +37,10 @@ export class EngineThread {
     const gone = new Promise<void>((resolve) => void worker.once('exit', () => resolve()));
     const ended = gone.then(() => Promise.reject(new Error('the engine thread ended before it began')));
     const [hello] = (await Promise.race([once(worker, 'message'), ended])) as [Hello];
-    ended.catch(() => undefined);
     const thread = new EngineThread(remote.adaptersOf(hello), worker, gone);
     worker.on('message', (batch: Batch) => remote.hear(batch));
-    worker.on('error', onBroken);
-    worker.on('exit', () => {
-      if (!thread.isClosing) onBroken(new Error('the engine thread ended by itself'));
-    });
+    worker.on('error', (error) => thread.tellOnce(onBroken, error));
+    worker.on('exit', () => thread.tellOnce(onBroken, new Error('the engine thread ended by itself')));
     return thread;
   }
 
@@ -53,5 +51,11 @@ export class EngineThread {
     const timer = setTimeout(() => void this.worker.terminate(), closeMs);
     await this.gone;
     clearTimeout(timer);
+  }
+
+  private tellOnce(onBroken: (error: Error) => void, error: Error): void {
+    if (this.isClosing || this.isBroken) return;
+    this.isBroken = true;
+    onBroken(error);
   }
 }

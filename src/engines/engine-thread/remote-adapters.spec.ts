@@ -139,6 +139,21 @@ describe('an adapter in a thread', () => {
     await expect.poll(() => inner.stream.resume.mock.calls.length).toBe(1);
   });
 
+  it('is held back while more waits than the line should hold, and never let go on once it has ended', async () => {
+    const { inner, adapter, sink, told } = played();
+    const much = 'x'.repeat(1024 * 1024 + 1);
+    adapter.submit(endpoint, request, sink, new AbortController().signal);
+    const first = await runOf(inner);
+    first.sink.onToken(much);
+    expect(inner.stream.pause).toHaveBeenCalledOnce();
+    await untilTold(told, 1);
+    expect(inner.stream.resume).toHaveBeenCalledOnce();
+    first.sink.onToken(much);
+    first.sink.onEnd(usage);
+    await untilTold(told, 3);
+    expect(inner.stream.resume).toHaveBeenCalledOnce();
+  });
+
   it('ends the run of a reader that throws, and no other', async () => {
     const { inner, adapter, sink, told } = played();
     const errors: EngineError[] = [];

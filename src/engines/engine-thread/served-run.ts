@@ -7,6 +7,7 @@ export class ServedRun implements EngineSink, Source {
   private readonly abortion = new AbortController();
   private stream: EngineStream | null = null;
   private hasAnswered = false;
+  private isOver = false;
   private isPaused = false;
   private isHeld = false;
 
@@ -19,9 +20,11 @@ export class ServedRun implements EngineSink, Source {
 
   /** @param submit starts the work */
   start(submit: (sink: EngineSink, signal: AbortSignal) => EngineStream): void {
-    this.stream = submit(this, this.abortion.signal);
-    // A run may have filled the outbox before its stream could be held.
-    if (this.isStopped) this.stream.pause();
+    const stream = submit(this, this.abortion.signal);
+    if (this.isOver) return;
+    this.stream = stream;
+    // It may have filled the outbox before its stream could be held.
+    if (this.isStopped) stream.pause();
   }
 
   onToken(text: string): void {
@@ -34,18 +37,18 @@ export class ServedRun implements EngineSink, Source {
   }
 
   onEnd(usage: EngineUsage): void {
-    this.onOver(this.id);
+    this.finish();
     this.outbox.tell(this.id, { kind: 'end', usage });
   }
 
   onError(error: EngineError): void {
-    this.onOver(this.id);
+    this.finish();
     this.outbox.tell(this.id, { kind: 'error', error: sentError(error) });
   }
 
   /** Nobody listens any more. */
   abort(): void {
-    this.onOver(this.id);
+    this.finish();
     this.abortion.abort();
   }
 
@@ -63,6 +66,13 @@ export class ServedRun implements EngineSink, Source {
 
   goOn(): void {
     this.change(this.isPaused, false);
+  }
+
+  private finish(): void {
+    this.isOver = true;
+    // Held or not, it is never let go on.
+    this.stream = null;
+    this.onOver(this.id);
   }
 
   private get isStopped(): boolean {
