@@ -1,9 +1,11 @@
+import { settleEach, type Settler } from '../gathering/settle-each.js';
+
 /**
  * Lets concurrent writes share one round trip: what is asked for while a statement is under way goes out together in the next. A write's
  * promise settles with its statement; one bad write fails its whole batch, so callers pass only what the database will take.
  */
 export class WriteBatcher<Item, Result> {
-  private waiting: { item: Item; resolve: (result: Result) => void; reject: (error: unknown) => void }[] = [];
+  private waiting: (Settler<Result> & { readonly item: Item })[] = [];
   private inFlight = 0;
 
   /**
@@ -27,23 +29,11 @@ export class WriteBatcher<Item, Result> {
     while (this.waiting.length > 0 && this.inFlight < this.options.parallel) {
       const batch = this.waiting.splice(0, this.options.maxItems);
       this.inFlight += 1;
-      this.write(batch.map(({ item }) => item))
-        .then(
-          (results) => {
-            for (const [place, { resolve, reject }] of batch.entries()) {
-              const result = results[place];
-              if (result === undefined) reject(new Error('a batched write was left without an answer'));
-              else resolve(result);
-            }
-          },
-          (error: unknown) => {
-            for (const { reject } of batch) reject(error);
-          },
-        )
-        .finally(() => {
-          this.inFlight -= 1;
-          this.flush();
-        });
+      const written = this.write(batch.map(({ item }) => item));
+      void settleEach(written, batch, 'a batched write').finally(() => {
+        this.inFlight -= 1;
+        this.flush();
+      });
     }
   }
 }

@@ -1,7 +1,9 @@
+import { settleEach, type Settler } from '../gathering/settle-each.js';
+
 interface Gathering<About, Item, Result> {
   readonly about: About;
   readonly items: Item[];
-  readonly settlers: { readonly resolve: (result: Result) => void; readonly reject: (error: unknown) => void }[];
+  readonly settlers: Settler<Result>[];
 }
 
 /**
@@ -42,17 +44,6 @@ export class GatheredCalls<About, Item, Result> {
     if (this.open.get(kind) !== gathering) return;
     this.open.delete(kind);
     const { about, items, settlers } = gathering;
-    this.send(about, items).then(
-      (results) => {
-        for (const [place, { resolve, reject }] of settlers.entries()) {
-          const result = results[place];
-          if (result === undefined) reject(new Error('a gathered call was left without an answer'));
-          else resolve(result);
-        }
-      },
-      (error: unknown) => {
-        for (const { reject } of settlers) reject(error);
-      },
-    );
+    void settleEach(this.send(about, items), settlers, 'a gathered call');
   }
 }
