@@ -134,6 +134,9 @@ export interface EngineStream {
   resume(): void;
 }
 
+/** Of work that is over, or comes in one piece. */
+export const nothingToHold: EngineStream = { pause: () => undefined, resume: () => undefined };
+
 /** The adapters a process has plugged in, by engine. */
 export type EngineAdapters = ReadonlyMap<EngineId, EngineAdapter>;
 

@@ -1,5 +1,6 @@
 import {
   EngineError,
+  nothingToHold,
   type EngineAdapter,
   type EngineAdapters,
   type EngineEndpoint,
@@ -112,8 +113,6 @@ export class RemoteAdapters {
     });
   }
 }
-
-const nothingToHold: EngineStream = { pause: () => undefined, resume: () => undefined };
 
 /** A run whose adapter works in the thread. */
 class RemoteRun implements Listener, EngineStream {

@@ -1,6 +1,7 @@
 import type { EngineAgent } from './lean/lean-agent.js';
 import {
   EngineError,
+  nothingToHold,
   type EngineRequest,
   type EngineSink,
   type EngineStream,
@@ -82,5 +83,3 @@ export function refuseUnsupported(engine: EngineId, request: EngineRequest, sink
 export function traceHeaders({ correlationId, traceparent }: EngineRequest): Record<string, string> {
   return { 'x-correlation-id': correlationId, ...(traceparent !== undefined && { traceparent }) };
 }
-
-const nothingToHold: EngineStream = { pause: () => undefined, resume: () => undefined };

@@ -1,5 +1,12 @@
 import { mockConfig, type MockFault, type MockSettings } from '../../contract/mock-config.js';
-import type { EngineAdapter, EngineEndpoint, EngineRequest, EngineSink, EngineStream } from '../engine-adapter.port.js';
+import {
+  nothingToHold,
+  type EngineAdapter,
+  type EngineEndpoint,
+  type EngineRequest,
+  type EngineSink,
+  type EngineStream,
+} from '../engine-adapter.port.js';
 import { refuseUnsupported } from '../http/engine-work.js';
 import { withoutStops } from '../http/without-stops.js';
 import { countWords, embed, rerank } from './mock-model.js';
@@ -53,5 +60,3 @@ export class MockAdapter implements EngineAdapter {
     return faults.filter(({ every }) => number % every === 0);
   }
 }
-
-const nothingToHold: EngineStream = { pause: () => undefined, resume: () => undefined };

@@ -1,6 +1,7 @@
 import type { EngineAgent } from '../http/lean/lean-agent.js';
 import {
   EngineError,
+  nothingToHold,
   type CompletionWork,
   type EngineAdapter,
   type EngineEndpoint,
@@ -106,8 +107,6 @@ export class TritonAdapter implements EngineAdapter {
 function keyOf({ url }: EngineEndpoint, { model }: EngineRequest): string {
   return `${url} ${model ?? ''}`;
 }
-
-const nothingToHold: EngineStream = { pause: () => undefined, resume: () => undefined };
 
 /** A run that begins once its model is known; what was said to it before counts then. */
 class DescribedRun implements EngineStream {
