@@ -16,7 +16,7 @@ export type PoolListener = (poolId: string) => void;
  */
 export class PoolMonitor {
   private replicas = new Map<string, LiveReplica>();
-  private sorted: readonly LiveReplica[];
+  private sorted: readonly LiveReplica[] = [];
   private timer: NodeJS.Timeout | null = null;
   private isStopped = false;
   private running: Promise<void> | null = null;
@@ -30,7 +30,7 @@ export class PoolMonitor {
     private readonly registered: (poolId: string) => readonly KnownReplica[],
     private readonly onChange: PoolListener,
   ) {
-    this.sorted = this.keep(configuredReplicas(config).map(unprobed));
+    this.keep(configuredReplicas(config).map(unprobed));
   }
 
   /** The replicas as last seen, by id: the same list until the next look. */
@@ -80,10 +80,9 @@ export class PoolMonitor {
     if (JSON.stringify(this.all) !== before) this.onChange(this.config.id);
   }
 
-  private keep(replicas: readonly LiveReplica[]): readonly LiveReplica[] {
+  private keep(replicas: readonly LiveReplica[]): void {
     this.replicas = new Map(replicas.map((replica) => [replica.known.id, replica]));
     this.sorted = [...this.replicas.values()].sort((a, b) => (a.known.id < b.known.id ? -1 : 1));
-    return this.sorted;
   }
 
   private async lookAt(known: KnownReplica): Promise<LiveReplica> {
