@@ -2,7 +2,6 @@ import type { Redis } from 'ioredis';
 import type { Priority } from '../../contract/common.js';
 import type { Clock } from '../../platform/clock/clock.js';
 import { GatheredCalls } from '../../platform/redis/gathered-calls.js';
-import { sendGathered } from '../../platform/redis/gathered-writes.js';
 import { LuaScript } from '../../platform/redis/lua-script.js';
 import {
   entranceOf,
@@ -37,7 +36,7 @@ const mostEntries = 16;
 /** The exact ledger of who waits for a pool, in Redis. Rejects when Redis is away. */
 export class Line {
   private readonly entering = new GatheredCalls<Entrance, LineEntry, EntryOutcome>(
-    (entrance, entries) => this.askAtOnce(entrance, entries),
+    (entrance, entries) => this.ask(entrance, entries, false),
     mostEntries,
   );
 
@@ -57,13 +56,6 @@ export class Line {
     const [outcome] = await this.ask(entranceOf(entry, bounds), [entry], true);
     if (outcome === undefined) throw new Error('no reply of enter-line.lua');
     return outcome;
-  }
-
-  /** Those who enter have waited for the end of the turn already. */
-  private askAtOnce(entrance: Entrance, entries: readonly LineEntry[]): Promise<EntryOutcome[]> {
-    const outcomes = this.ask(entrance, entries, false);
-    sendGathered(this.redis);
-    return outcomes;
   }
 
   private async ask(

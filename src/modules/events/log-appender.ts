@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { sendGathered } from '../../platform/redis/gathered-writes.js';
+import { atTurnsEnd } from '../../platform/gathering/turns-end.js';
 import { LuaScript } from '../../platform/redis/lua-script.js';
 import { AppendBatch } from './append-batch.js';
 import { eventLogPrefix, hubChannelPrefix, runRecordPrefix } from './event-keys.js';
@@ -40,7 +40,7 @@ export class LogAppender {
   private plan(): void {
     if (this.isPlanned || this.inFlight >= callsInFlight) return;
     this.isPlanned = true;
-    setImmediate(() => this.flush());
+    atTurnsEnd(() => this.flush());
   }
 
   /** Sends all there is, as far as calls may be under way: what stays behind waits for an answer of Redis, and that for a turn of the loop. */
@@ -57,7 +57,6 @@ export class LogAppender {
       this.inFlight += 1;
       this.send(new AppendBatch(chunks));
     }
-    sendGathered(this.redis);
   }
 
   private send(batch: AppendBatch): void {

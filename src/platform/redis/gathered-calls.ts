@@ -1,4 +1,5 @@
 import { settleEach, type Settler } from '../gathering/settle-each.js';
+import { atTurnsEnd } from '../gathering/turns-end.js';
 
 interface Gathering<About, Item, Result> {
   readonly about: About;
@@ -35,7 +36,7 @@ export class GatheredCalls<About, Item, Result> {
   private begin(kind: string, about: About): Gathering<About, Item, Result> {
     const gathering = { about, items: [], settlers: [] };
     this.open.set(kind, gathering);
-    setImmediate(() => this.flush(kind, gathering));
+    atTurnsEnd(() => this.flush(kind, gathering));
     return gathering;
   }
 

@@ -1,11 +1,9 @@
 import type { Socket } from 'node:net';
 import type { Redis } from 'ioredis';
+import { atTurnsEnd } from '../gathering/turns-end.js';
 
 /** Commands that are sent together at most: Redis works on them while the turn makes the next. */
 const gatheredCommands = 16;
-
-/** Sends what a connection has gathered. */
-const releases = new WeakMap<Redis, () => void>();
 
 /**
  * Sends what one turn of the event loop writes in few system calls: ioredis makes one for each command, and each wakes the server up. Call
@@ -20,20 +18,14 @@ export function gatherWrites(connection: Redis): void {
     gathered = 0;
     stream.uncork();
   };
-  releases.set(connection, release);
   stream.write = (...args: unknown[]): boolean => {
     if (gathered === 0) {
       stream.cork();
-      setImmediate(release);
+      atTurnsEnd(release);
     }
     gathered += 1;
     const isTaken = write(...args);
     if (gathered === gatheredCommands) release();
     return isTaken;
   };
-}
-
-/** Sends at once what was gathered. For whoever runs at the end of a turn: what is written there would wait for the end of the next. */
-export function sendGathered(connection: Redis): void {
-  releases.get(connection)?.();
 }
