@@ -4,7 +4,7 @@ import { runOpenStreams } from './load/open-streams.mjs';
 import { Tally } from './load/tally.mjs';
 
 // The load generator, a process of its own. Its one argument is the job as JSON; it prints {"mark":"start"} and
-// {"mark":"end"} when the measuring window opens and closes, some kinds {"mark":"soon"} before, then {"report":…}. The end of stdin ends it.
+// {"mark":"end"} when the measuring window opens and closes, {"mark":"soon"} some time before, then {"report":…}. The end of stdin ends it.
 
 const kinds = { 'closed-loop': runClosedLoop, 'open-streams': runOpenStreams };
 

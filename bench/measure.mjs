@@ -34,8 +34,8 @@ function usedBetween(first, second, windowMs) {
 }
 
 /**
- * Runs one load against one subject. CPU is read when the generator says that its window opens and closes. Where streams are open by then
- * the generator says some time before that it soon opens.
+ * Runs one load against one subject. CPU is read when the generator says that its window opens and closes. Some time before it
+ * says that the window soon opens: looking for processes takes a tenth of a second of a core, which would be missed inside.
  * @param {{name: string, port: number, dialect: string, family?: () => object[]}} subject
  * @param {(stop: () => Promise<void>) => void} onStarted told how to end the load early
  */

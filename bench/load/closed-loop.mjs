@@ -3,6 +3,8 @@ import { HttpClient } from './http-client.mjs';
 import { OneRequest } from './one-request.mjs';
 
 const pauseAfterFailureMs = 100;
+/** Of the time before the window, what passes until the generator says that it soon opens. */
+const soonShare = 0.8;
 
 async function runClient(job, dialect, tally, state) {
   const client = new HttpClient(job.port);
@@ -13,6 +15,7 @@ async function runClient(job, dialect, tally, state) {
   while (!state.isOver && state.sent < job.maxRequests) {
     if (!client.isConnected) await client.connect();
     state.sent += 1;
+    if (state.sent === Math.ceil(job.warmupRequests * soonShare) + 1) state.onAlmostWarm();
     if (state.sent === job.warmupRequests + 1) state.onWarm();
     const isGood = await new Promise((resolve) => client.send(wire, new OneRequest(dialect, tally, resolve)));
     if (!isGood) await sleep(pauseAfterFailureMs);
@@ -25,9 +28,14 @@ async function runClient(job, dialect, tally, state) {
  * `maxMs` passed. The window opens after `warmupRequests` and `warmupMs` and closes with the run.
  */
 export async function runClosedLoop(job, dialect, tally, mark) {
-  const state = { isOver: false, sent: 0, clients: [], onWarm: () => {} };
+  const state = { isOver: false, sent: 0, clients: [], onAlmostWarm: () => {}, onWarm: () => {} };
+  const almostWarm = new Promise((resolve) => (state.onAlmostWarm = resolve));
   const warm = new Promise((resolve) => (state.onWarm = resolve));
-  if (job.warmupRequests === 0) state.onWarm();
+  if (job.warmupRequests === 0) {
+    state.onAlmostWarm();
+    state.onWarm();
+  }
+  void Promise.all([almostWarm, sleep(job.warmupMs * soonShare)]).then(() => state.isOver || mark('soon'));
   const opening = Promise.all([warm, sleep(job.warmupMs)]).then(() => {
     if (state.isOver) return;
     mark('start');
