@@ -127,11 +127,25 @@ export class Line {
     return [...interactive, ...rest];
   }
 
-  /** Tasks that entered before `beforeMs` (Unix ms) and still wait. */
-  async enteredBefore(poolId: string, beforeMs: number): Promise<string[]> {
-    const entries = await this.redis.hgetall(lineTokensKey(poolId));
-    return Object.entries(entries).flatMap(([taskId, value]) =>
-      Number(value.split(',')[1]) < beforeMs ? [taskId] : [],
-    );
+  /** Tasks of a class that entered before `beforeMs` (Unix ms) and still wait: one page after the other, oldest first. */
+  async *enteredBefore(poolId: string, priority: Priority, beforeMs: number, count: number): AsyncGenerator<string[]> {
+    for (let after = '-inf'; ;) {
+      const flat = await this.redis.zrangebyscore(
+        lineKey(poolId, priority),
+        after,
+        '+inf',
+        'WITHSCORES',
+        'LIMIT',
+        0,
+        count,
+      );
+      const taskIds = flat.filter((_, at) => at % 2 === 0);
+      if (taskIds.length === 0) return;
+      const entries = await this.redis.hmget(lineTokensKey(poolId), ...taskIds);
+      const old = taskIds.filter((_, place) => Number(entries[place]?.split(',')[1]) < beforeMs);
+      yield old;
+      if (old.length < count) return;
+      after = `(${flat.at(-1) ?? ''}`;
+    }
   }
 }

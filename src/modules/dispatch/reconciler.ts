@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { priority } from '../../contract/common.js';
 import type { Clock } from '../../platform/clock/clock.js';
 import type { Log } from '../../platform/observability/logger.js';
 import { keyPrefix } from '../../platform/redis/redis-connections.js';
@@ -6,6 +7,7 @@ import type { Deadlines, Line, PoolQueues } from '../admission/index.js';
 import { errorTemplate, type EventLog, type Standing } from '../events/index.js';
 import type { Leases, PoolRegistry } from '../pools/index.js';
 import { BrokenOff } from './broken-off.js';
+import { Strides } from './strides.js';
 import {
   expectedTokens,
   lineBounds,
@@ -51,7 +53,7 @@ const droppedAgeMs = 1000;
 export class Reconciler {
   private timer: NodeJS.Timeout | null = null;
   private running: Promise<void> | null = null;
-  private isStopped = false;
+  private readonly stopping = new AbortController();
   private readonly brokenOff: BrokenOff;
 
   constructor(
@@ -63,7 +65,7 @@ export class Reconciler {
 
   start(): void {
     const again = (): void => {
-      if (this.isStopped) return;
+      if (this.stopping.signal.aborted) return;
       this.timer = setTimeout(() => void this.run().finally(again), this.options.intervalMs);
       this.timer.unref();
     };
@@ -71,7 +73,7 @@ export class Reconciler {
   }
 
   async stop(): Promise<void> {
-    this.isStopped = true;
+    this.stopping.abort();
     if (this.timer !== null) clearTimeout(this.timer);
     await this.running;
   }
@@ -90,36 +92,42 @@ export class Reconciler {
 
   private async pass(): Promise<void> {
     const { redis, pools } = this.with_;
-    const holdMs = Math.max(10_000, this.options.intervalMs * 2);
-    const isMine = await redis.set(lockKey, this.options.processId, 'PX', holdMs, 'NX');
+    const { processId, intervalMs } = this.options;
+    const holdMs = Math.max(10_000, intervalMs * 2);
+    const isMine = await redis.set(lockKey, processId, 'PX', holdMs, 'NX');
     if (isMine === null) return;
+    const strides = new Strides(() => redis.set(lockKey, processId, 'PX', holdMs), this.stopping.signal);
     try {
       for (const poolId of pools.ids) await this.dropped(poolId);
-      await this.openTasks();
-      for (const poolId of pools.ids) await this.orphans(poolId);
+      await this.openTasks(strides);
+      for (const poolId of pools.ids) await this.orphans(poolId, strides);
     } finally {
       await redis.del(lockKey);
     }
   }
 
-  private async openTasks(): Promise<void> {
+  private async openTasks(strides: Strides): Promise<void> {
     const { tasks, clock } = this.with_;
     const before = clock.now() - minAgeMs;
     let last: ListedTask | null = null;
     do {
+      let repaired = 0;
       const page: ListedTask[] = await tasks.listOpen(pageSize, last, before);
-      for (const [poolId, group] of byPool(page)) await this.group(poolId, group);
+      for (const [poolId, group] of byPool(page)) repaired += await this.group(poolId, group);
       last = page.length === pageSize ? (page.at(-1) ?? null) : null;
-    } while (last !== null && !this.isStopped);
+      if (last !== null) await strides.next(repaired > 0);
+    } while (last !== null && !this.stopping.signal.aborted);
     this.brokenOff.forgetOthers();
   }
 
-  private async group(poolId: string, group: readonly ListedTask[]): Promise<void> {
+  /** @returns how many were not as they should be */
+  private async group(poolId: string, group: readonly ListedTask[]): Promise<number> {
     const queue = this.with_.queues.of(poolId);
     if (queue === null) {
       for (const task of group) await this.poolIsGone(task);
-      return;
+      return group.length;
     }
+    let repaired = 0;
     const unoffered = new Set(await queue.unoffered(group.map(({ taskId }) => taskId)));
     const standings = await this.with_.log.standings(group.map(({ taskId }) => taskId));
     const held = await this.held(poolId, group, standings);
@@ -127,25 +135,31 @@ export class Reconciler {
       const { taskId } = task;
       const standing = standings[place] ?? noStanding;
       const isHeld = held.has(taskId);
-      await this.repair(task, standing, unoffered.has(taskId) && !isHeld);
+      if (await this.repair(task, standing, unoffered.has(taskId) && !isHeld)) repaired += 1;
       const { fence } = standing;
       if (fence?.startsWith('r') === true && !isHeld) await this.brokenOff.look(task, fence);
     }
+    return repaired;
   }
 
-  /** @param isForgotten no worker runs it, and none is called for it */
-  private async repair(task: ListedTask, { fence, poolId, attempt }: Standing, isForgotten: boolean): Promise<void> {
+  /**
+   * @param isForgotten no worker runs it, and none is called for it
+   * @returns whether it was not as it should be
+   */
+  private async repair(task: ListedTask, { fence, poolId, attempt }: Standing, isForgotten: boolean): Promise<boolean> {
     // Redis came back empty, or as it was before the attempt that the row knows of.
     if (task.state === 'running' && fence !== 'x' && (fence === null || attempt < task.attempts)) {
-      return this.logIsLost(task);
+      await this.logIsLost(task);
+      return true;
     }
     // It was put back in line, and whoever did it died before the row said so.
-    if (fence === 'q' && task.state === 'running') {
-      await this.with_.tasks.markWaiting({ taskId: task.taskId, attempt: task.attempts });
-    }
+    const rowIsBehind = fence === 'q' && task.state === 'running';
+    if (rowIsBehind) await this.with_.tasks.markWaiting({ taskId: task.taskId, attempt: task.attempts });
     if (poolId !== null && poolId !== task.poolId) await this.follow(task, poolId);
     else if (fence === 'x') await this.settle(task);
     else if (fence === null || isForgotten) await this.putBack(task);
+    else return rowIsBehind;
+    return true;
   }
 
   /** It was placed again, and whoever did it died before the row said so. What else is to be done is done in the next pass. */
@@ -256,12 +270,16 @@ export class Reconciler {
   }
 
   /** Places in line of submits that died before they were accepted, and of tasks that have ended. */
-  private async orphans(poolId: string): Promise<void> {
+  private async orphans(poolId: string, strides: Strides): Promise<void> {
     const { line, tasks, clock } = this.with_;
-    const old = await line.enteredBefore(poolId, clock.now() - orphanAgeMs);
-    for (let at = 0; at < old.length; at += pageSize) {
-      const notOpen = await tasks.notOpenOf(old.slice(at, at + pageSize));
-      if (notOpen.length > 0) await line.leave(poolId, ...notOpen);
+    const before = clock.now() - orphanAgeMs;
+    for (const className of priority.options) {
+      for await (const old of line.enteredBefore(poolId, className, before, pageSize)) {
+        const notOpen = old.length === 0 ? [] : await tasks.notOpenOf(old);
+        if (notOpen.length > 0) await line.leave(poolId, ...notOpen);
+        if (this.stopping.signal.aborted) return;
+        if (old.length === pageSize) await strides.next(notOpen.length > 0);
+      }
     }
   }
 

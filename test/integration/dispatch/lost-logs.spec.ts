@@ -131,7 +131,7 @@ class Process {
   }
 }
 
-async function accept(startedOn: string | null): Promise<string> {
+async function accept(startedOn: string | null, about: object = {}): Promise<string> {
   const taskId = randomUUID();
   const request = { workload: 'completion', model_ref: 'm', prompt: 'x', max_tokens: 9, priority: 'interactive' };
   await tasks.insert({
@@ -148,6 +148,7 @@ async function accept(startedOn: string | null): Promise<string> {
     startedOn,
     told: null,
     turn: null,
+    ...about,
   } as never);
   return taskId;
 }
@@ -310,5 +311,24 @@ describe('a run record without a request', () => {
     expect(await claims.again(pool, replicas, taskId)).toEqual({ kind: 'missing' });
     expect(await log.fence(taskId)).toBe('r0');
     expect(await store.redis.zcard(leaseKey('p', 'r'))).toBe(0);
+  });
+});
+
+describe('a place in line of a submit that died', () => {
+  it.each(['interactive', 'batch'] as const)('is given back, however long the line of %s is', async (priority) => {
+    const here = new Process();
+    const share = { slots: 0, between: 0, maxWaitMs: 0, runPrefix: '{orchd}:run:' };
+    const bounds = { capacity: null, classCapacity: null, makesRoom: false, slots: 1, share, ...pools.keysOf(pool) };
+    const enter = (taskId: string) => here.line.enter({ taskId, poolId: 'p', priority, expectedTokens: 1 }, bounds);
+    const taskIds = Array.from({ length: 1100 }, () => randomUUID());
+    await Promise.all(taskIds.map(enter));
+    // Rows so young that nobody looks at their logs, of all but a few.
+    const kept = taskIds.filter((_, place) => place % 50 !== 0);
+    await Promise.all(kept.map((taskId) => accept(null, { taskId, createdMs: nowMs + 10 * ageMs })));
+    nowMs += ageMs;
+    const entering = randomUUID();
+    await enter(entering);
+    await here.reconcile();
+    expect(new Set(await here.line.page('p', 0, 2000))).toEqual(new Set([...kept, entering]));
   });
 });
