@@ -1,10 +1,13 @@
 import type { Redis } from 'ioredis';
 import type { Clock } from '../../platform/clock/clock.js';
+import { atBurstsEnd } from '../../platform/gathering/bursts-end.js';
+import { GatheredCalls } from '../../platform/redis/gathered-calls.js';
 import { LuaScript } from '../../platform/redis/lua-script.js';
 import { begunBy } from './attempt-numbers.js';
 import { closedChannel, eventLogKey, hubChannelPrefix, runRecordKey, runRecordPrefix } from './event-keys.js';
-import { encodeFrame, type FrameTemplate, type TerminalFrame } from './frames.js';
+import type { FrameTemplate, TerminalFrame } from './frames.js';
 import { chunkOfEntry, joinedChunks, LogChunk } from './log-chunk.js';
+import { openArguments, type OpenLog } from './open-log.js';
 
 /** Functions that scripts need which read or write the log of a task that may still wait. */
 export const firstEventLua = new URL('./first-event.lua', import.meta.url);
@@ -19,6 +22,9 @@ const readScript = new LuaScript(new URL('./read-log.lua', import.meta.url));
 const standingsScript = new LuaScript(new URL('./standings.lua', import.meta.url));
 const unfollowScript = new LuaScript(new URL('./unfollow-log.lua', import.meta.url));
 
+/** Logs that one script call opens at the most. */
+const mostOpened = 16;
+
 /** Ids have ten digits at the most; a task of this many events does not exist. */
 const lostLogId = 2_000_000_000;
 
@@ -26,21 +32,6 @@ const lostLogId = 2_000_000_000;
 export type Fence = string;
 
 export const runningFence = (attempt: number): Fence => `r${attempt}`;
-
-export interface OpenLog {
-  readonly taskId: string;
-  /** The number that its attempts follow. */
-  readonly attempts: number;
-  /** JSON the worker needs to run the task. */
-  readonly request: string;
-  readonly startedFrame: string;
-  /** Hub whose readers follow from the start. */
-  readonly hubId: string | null;
-  /** Further fields of the run record: names and values in turn. */
-  readonly marks?: readonly string[] | undefined;
-  /** For a log that Redis has lost: its readers may have seen ids up to this one. */
-  readonly floorId?: number | undefined;
-}
 
 /** How a task stands in Redis. */
 export interface Standing {
@@ -76,6 +67,12 @@ export type CloseOutcome =
 
 /** The event log of each task in Redis: opened once, written by one attempt at a time, closed once. Every method rejects when Redis is away. */
 export class EventLog {
+  private readonly opening = new GatheredCalls<null, OpenLog, boolean>(
+    (_, logs) => this.openAll(logs),
+    mostOpened,
+    atBurstsEnd,
+  );
+
   constructor(
     private readonly redis: Redis,
     private readonly clock: Clock,
@@ -84,12 +81,19 @@ export class EventLog {
     private readonly ownHubId: string | null,
   ) {}
 
-  /** True when this call opened it; false when it was open or closed already. */
-  async open(log: OpenLog): Promise<boolean> {
-    const keys = [runRecordKey(log.taskId), eventLogKey(log.taskId)];
-    const { attempts, hubId, request, floorId = 0, marks = [] } = log;
-    const args = [attempts, hubId ?? '', request, withoutHead(log), floorId, ...marks];
-    return (await openScript.run(this.redis, keys, args)) === 1;
+  /**
+   * True when this call opened it; false when it was open or closed already. Logs of tasks that were stored together are opened in one trip,
+   * which is sent at the burst's end.
+   */
+  open(log: OpenLog): Promise<boolean> {
+    return this.opening.add('', null, log);
+  }
+
+  private async openAll(logs: readonly OpenLog[]): Promise<boolean[]> {
+    const keys = logs.flatMap(({ taskId }) => [runRecordKey(taskId), eventLogKey(taskId)]);
+    const reply = await openScript.run(this.redis, keys, logs.flatMap(openArguments));
+    if (!Array.isArray(reply)) throw new Error('unexpected reply of open-log.lua');
+    return reply.map((opened) => opened === 1);
   }
 
   /**
@@ -250,12 +254,6 @@ export class EventLog {
   async unfollow(taskId: string, hubId: string): Promise<number> {
     return Number(await unfollowScript.run(this.redis, [runRecordKey(taskId)], [hubId]));
   }
-}
-
-/** Event 1 as first-event.lua keeps it. */
-function withoutHead({ taskId, startedFrame }: OpenLog): string {
-  const head = encodeFrame(1, 'started', `{"task_id":"${taskId}`).trimEnd();
-  return startedFrame.startsWith(head) ? startedFrame.slice(head.length) : startedFrame;
 }
 
 function closeOutcome(taskId: string, reply: unknown): CloseOutcome {

@@ -1,18 +1,33 @@
--- Opens a task's event log: its run record and event 1, `started` (see first-event.lua).
--- KEYS  1 run record (hash)   2 event log (stream)
--- ARGV  1 number that its attempts follow   2 hub that follows from the start ('' = none)   3 request for the worker (JSON)   4 event 1, see first-event.lua
+-- Opens tasks' event logs: of each its run record and event 1, `started` (see first-event.lua).
+-- KEYS  of each task its run record (hash) and its event log (stream)
+-- ARGV  of each task, one after the other:
+--       1 number that its attempts follow   2 hub that follows from the start ('' = none)   3 request for the worker (JSON)   4 event 1, see first-event.lua
 --       5 id below which the log gives no more ids (0 = none): it was lost, and its readers may have seen as many
---       6… further fields of the run record, each name and value
--- Reply 1 opened, 0 it was open (or closed) already
+--       6 how many arguments follow: further fields of the run record, each name and value
+-- Reply for each task 1 opened, 0 it was open (or closed) already
 -- Invariant: a log is opened once; the run record's `f` is 'q' (queued), 'r<attempt>' (running) or 'x' (closed, no write is taken).
-if redis.call('HEXISTS', KEYS[1], 'f') == 1 then return 0 end
-redis.call('HSET', KEYS[1], 'f', 'q', 'req', ARGV[3])
-if ARGV[1] ~= '0' then redis.call('HSET', KEYS[1], 'n', ARGV[1]) end
-if ARGV[2] ~= '' then redis.call('HSET', KEYS[1], 'subs', ARGV[2]) end
-for f = 6, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[f], ARGV[f + 1]) end
-redis.call('HSET', KEYS[1], 'd', ARGV[4])
-if tonumber(ARGV[5]) > 1 then
-  begin_stream(KEYS[1], KEYS[2])
-  redis.call('XADD', KEYS[2], ARGV[5] .. '-0', 's', ARGV[5], 'k', '0', 'd', '')
+local function open(run, log, at)
+  if redis.call('HEXISTS', run, 'f') == 1 then return 0 end
+  local fields = { 'f', 'q', 'req', ARGV[at + 2], 'd', ARGV[at + 3], unpack(ARGV, at + 6, at + 5 + ARGV[at + 5]) }
+  local function note(name, value, nothing)
+    if value == nothing then return end
+    fields[#fields + 1] = name
+    fields[#fields + 1] = value
+  end
+  note('n', ARGV[at], '0')
+  note('subs', ARGV[at + 1], '')
+  redis.call('HSET', run, unpack(fields))
+  local floor = ARGV[at + 4]
+  if tonumber(floor) > 1 then
+    begin_stream(run, log)
+    redis.call('XADD', log, floor .. '-0', 's', floor, 'k', '0', 'd', '')
+  end
+  return 1
 end
-return 1
+
+local replies, at = {}, 1
+for k = 1, #KEYS, 2 do
+  replies[#replies + 1] = open(KEYS[k], KEYS[k + 1], at)
+  at = at + 6 + ARGV[at + 5]
+end
+return replies

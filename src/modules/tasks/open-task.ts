@@ -1,3 +1,4 @@
+import { burstsEnd } from '../../platform/gathering/bursts-end.js';
 import { attemptsAfterLoss, encodeFrame, type EventLog, LogChunk } from '../events/index.js';
 import type { Deadlines, PoolQueue } from '../admission/index.js';
 import { runRequestOf, runRequestText } from './run-request.js';
@@ -78,7 +79,8 @@ export async function openTask(
   about: Parameters<typeof openLog>[2],
 ): Promise<void> {
   const opened = openLog(log, task, about);
-  const offered = queue.offer(task.taskId, task.request.priority);
+  // Behind the log, which is sent by then: whoever comes with the ticket must find it.
+  const offered = burstsEnd().then(() => queue.offer(task.taskId, task.request.priority));
   const watched = task.deadlineMs === null ? null : deadlines.watch(task.taskId, task.deadlineMs);
   await Promise.all([opened, offered, watched]);
 }

@@ -9,7 +9,7 @@ interface Gathering<About, Item, Result> {
 
 /**
  * Lets what one turn of the event loop asks for share trips to Redis: calls of the same kind go out together, in their order, as soon as they
- * are as many as may be, and the rest when the turn is over. Each gets its own answer; an error is everybody's.
+ * are as many as may be, and the rest when the turn (or what is given as `later`) is over. Each gets its own answer; an error is everybody's.
  */
 export class GatheredCalls<About, Item, Result> {
   private readonly open = new Map<string, Gathering<About, Item, Result>>();
@@ -17,10 +17,12 @@ export class GatheredCalls<About, Item, Result> {
   /**
    * @param send makes one trip for all items; answers in their order
    * @param mostItems of one trip: Redis works on them while the turn makes the next
+   * @param later how the rest is left for later
    */
   constructor(
     private readonly send: (about: About, items: readonly Item[]) => Promise<readonly Result[]>,
     private readonly mostItems: number,
+    private readonly later: (task: () => void) => void = atTurnsEnd,
   ) {}
 
   /** @param kind names `about`: calls that have it in common may go out together */
@@ -36,7 +38,7 @@ export class GatheredCalls<About, Item, Result> {
   private begin(kind: string, about: About): Gathering<About, Item, Result> {
     const gathering = { about, items: [], settlers: [] };
     this.open.set(kind, gathering);
-    atTurnsEnd(() => this.flush(kind, gathering));
+    this.later(() => this.flush(kind, gathering));
     return gathering;
   }
 

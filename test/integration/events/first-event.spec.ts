@@ -71,6 +71,32 @@ describe('the first event of a task that waits', () => {
     expect((await log.readAll(taskId)).map(({ first }) => first)[0]).toBe(1);
   });
 
+  it('is that of its own task where many logs are opened at once, whatever else is noted of each', async () => {
+    const logs = Array.from({ length: 40 }, (_, place) => {
+      const taskId = randomUUID();
+      return {
+        taskId,
+        attempts: place % 3,
+        request: `{"place":${place}}`,
+        startedFrame: startedFrame(taskId),
+        hubId: place % 2 === 0 ? null : `hub${place}`,
+        marks: place % 4 === 0 ? [] : ['mask', String(place), 'kv', '7'],
+        floorId: place % 5 === 0 ? 100 + place : 0,
+      };
+    });
+    const again = logs[7];
+    if (again === undefined) throw new Error('no such log');
+    expect(await Promise.all([...logs, again].map((one) => log.open(one)))).toEqual([...logs.map(() => true), false]);
+    for (const { taskId, attempts, request, hubId, marks, floorId } of logs) {
+      const { f, req, n = '0', subs = null, mask, kv } = await store.redis.hgetall(`{orchd}:run:${taskId}`);
+      expect([f, req, n, subs]).toEqual(['q', request, String(attempts), hubId]);
+      expect([mask, kv]).toEqual(marks.length === 0 ? [undefined, undefined] : [marks[1], marks[3]]);
+      const { ids, text } = await seen(taskId, 0);
+      expect(ids).toEqual(floorId === 0 ? [1] : [1, floorId]);
+      expect(text).toBe(startedFrame(taskId));
+    }
+  });
+
   it('stays when its log is opened again, or taken for lost in the same moment', async () => {
     const taskId = await open();
     await log.tellWaiting([{ taskId, toldBefore: '', told: '1', frame: metricsTemplate({ queue_position: 1 }) }]);
