@@ -20,23 +20,23 @@ const someSource = fc
     return { writer, first, last: first + texts.length - 1, tokens: texts.length, plain, verbose, facts };
   });
 
-/** What append-run.lua reads out of a line: its pattern, in our words. */
-function readLine(line: string): readonly string[] {
-  return /^(\S+) (\S+) (\d+) (\d+) (\d+) (\d+) (\d+) (\d+) (\d+) (\S+)$/.exec(line)?.slice(1) ?? [];
+/** What append-run.lua reads for each task: its pattern, in our words. */
+function readWords(words: string): readonly (readonly string[])[] {
+  const pattern = /(\S+) (\S+) (\d+) (\d+) (\d+) (\d+) (\d+) (\d+) (\S+)/g;
+  return [...words.matchAll(pattern)].map((match) => match.slice(1));
 }
 
 describe('AppendBatch', () => {
   it('says where the frames of each task lie, in any language', () => {
     fc.assert(
       fc.property(fc.array(someSource, { maxLength: 6 }), (sources) => {
-        const { bytes, lines } = new AppendBatch(sources);
-        const read = lines.split('\n').slice(0, -1).map(readLine);
+        const { bytes, words } = new AppendBatch(sources);
         const cut = (at = '0', length = '0'): string =>
           bytes.subarray(Number(at), Number(at) + Number(length)).toString('utf8');
-        const back = read.map(([id, fence, first, last, tokens, at, length, verboseAt, verboseLength, facts]) => [
+        const back = readWords(words).map(([id, fence, first, last, tokens, at, length, verboseLength, facts]) => [
           [id, fence, first, last, tokens, facts],
           cut(at, length),
-          cut(verboseAt, verboseLength),
+          cut(String(Number(at) + Number(length) + 2), verboseLength),
         ]);
         // As they are in UTF-8, which has no halves of surrogate pairs.
         const stored = (text: string): string => Buffer.from(text, 'utf8').toString('utf8');

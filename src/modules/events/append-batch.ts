@@ -15,29 +15,31 @@ interface BatchedChunk {
  * chunks of an HTTP/1.1 body already.
  */
 export class AppendBatch {
-  /** Lines that say whose frames lie where; see append-run.lua. */
-  readonly lines: string;
+  /** Nine words for each task that say whose frames lie where; see append-run.lua. */
+  readonly words: string;
   readonly bytes: Buffer;
   private readonly chunks: BatchedChunk[] = [];
 
   constructor(sources: readonly PendingChunk[]) {
-    let lines = '';
+    // Words are joined at the end: half of what a token left to be collected were the strings in between.
+    const words: (string | number)[] = [];
     let text = '';
     let end = 0;
     for (const source of sources) {
       const { writer, first, last, tokens, facts } = source;
       const length = Buffer.byteLength(source.plain);
-      const head = `${length.toString(16)}\r\n`;
+      const head = length.toString(16);
       const at = end;
-      const plainAt = at + head.length;
+      const plainAt = at + head.length + 2;
       const verboseLength = source.verbose === '' ? 0 : Buffer.byteLength(source.verbose);
       end = plainAt + length + 2;
-      text += `${head}${source.plain}\r\n${source.verbose}`;
-      lines += `${writer.taskId} ${writer.fence} ${first} ${last} ${tokens} ${plainAt} ${length} ${end} ${verboseLength} ${facts === '' ? '-' : facts}\n`;
+      text += head + '\r\n' + source.plain + '\r\n';
+      if (verboseLength > 0) text += source.verbose;
+      words.push(writer.taskId, writer.fence, first, last, tokens, plainAt, length, verboseLength, facts || '-');
       this.chunks.push({ source, at, end, verboseLength });
       end += verboseLength;
     }
-    this.lines = lines;
+    this.words = words.join(' ');
     this.bytes = Buffer.from(text, 'utf8');
   }
 

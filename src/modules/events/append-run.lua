@@ -1,9 +1,10 @@
 -- Appends what running tasks produced in one tick, each behind its fence, and posts it to the processes whose readers follow.
 -- ARGV  1 own hub ('' = none; it is fed in memory by the caller)   2 channel prefix of the hubs   3, 4 prefixes of run records and event logs
---       5 bytes of all frames   6 a line for each task:
---         '<task id> <fence> <first id> <last id> <tokens so far> <offset> <length> <verbose offset> <verbose length> <facts>\n'
---         where its frames lie in 5 (from 0), and those for verbose readers (length 0: they see the same); facts of the first token
---         '<ms>,<tokens in>[,<origin>]', or '-'. One argument for all, since each costs both sides more than what it carries.
+--       5 bytes of all frames   6 nine words for each task:
+--         '<task id> <fence> <first id> <last id> <tokens so far> <offset> <length> <verbose length> <facts>'
+--         where its frames lie in 5 (from 0), and those for verbose readers two bytes behind (length 0: they see the same); facts of the first token
+--         '<ms>,<tokens in>[,<origin>]', or '-'. One argument for all, since each costs both sides more than what
+--         it carries.
 -- Reply the places (from 1) of tasks that were fenced off: write nothing more. All others were appended, or had been by the same call sent twice.
 --       Fenced off is also whose log has gone on without it, though it has the same fence.
 -- Invariant: only the attempt that holds the fence writes, ids grow by one, and a chunk is stored whole or not at all.
@@ -11,8 +12,8 @@
 local own, prefix, runs, logs, blob = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local reply, post, order = {}, {}, {}
 local place = 0
-local pattern = '(%S+) (%S+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+)\n'
-for task, fence, first, last, tokens, at, length, verbose_at, verbose_length, facts in string.gmatch(ARGV[6], pattern) do
+local pattern = '(%S+) (%S+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+)'
+for task, fence, first, last, tokens, at, length, verbose_length, facts in string.gmatch(ARGV[6], pattern) do
   place = place + 1
   local run = runs .. task
   local now = redis.call('HMGET', run, 'f', 'subs')
@@ -25,6 +26,7 @@ for task, fence, first, last, tokens, at, length, verbose_at, verbose_length, fa
     if verbose_length == '0' then
       added = redis.pcall('XADD', logs .. task, last .. '-0', 's', first, 'k', tokens, 'd', bytes)
     else
+      local verbose_at = at + length + 2
       verbose = string.sub(blob, verbose_at + 1, verbose_at + verbose_length)
       added = redis.pcall('XADD', logs .. task, last .. '-0', 's', first, 'k', tokens, 'd', bytes, 'v', verbose)
     end

@@ -60,7 +60,7 @@ export class LogAppender {
   }
 
   private send(batch: AppendBatch): void {
-    const args = [this.ownHubId ?? '', hubChannelPrefix, runRecordPrefix, eventLogPrefix, batch.bytes, batch.lines];
+    const args = [this.ownHubId ?? '', hubChannelPrefix, runRecordPrefix, eventLogPrefix, batch.bytes, batch.words];
     appendScript.run(this.redis, [], args).then(
       (reply) => this.acknowledge(batch, new Set((reply as number[]).map((place) => place - 1))),
       () => setTimeout(() => this.send(batch), retryDelayMs),
