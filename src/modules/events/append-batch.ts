@@ -21,7 +21,7 @@ export class AppendBatch {
   private readonly chunks: BatchedChunk[] = [];
 
   constructor(sources: readonly PendingChunk[]) {
-    // Words are joined at the end: half of what a token left to be collected were the strings in between.
+    // Joined at the end: the strings that grow in between would be a sixth of what a token leaves to be collected.
     const words: (string | number)[] = [];
     let text = '';
     let end = 0;
