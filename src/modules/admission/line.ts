@@ -143,7 +143,7 @@ export class Line {
       if (taskIds.length === 0) return;
       const entries = await this.redis.hmget(lineTokensKey(poolId), ...taskIds);
       const old = taskIds.filter((_, place) => Number(entries[place]?.split(',')[1]) < beforeMs);
-      yield old;
+      if (old.length > 0) yield old;
       if (old.length < count) return;
       after = `(${flat.at(-1) ?? ''}`;
     }

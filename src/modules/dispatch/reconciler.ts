@@ -275,7 +275,7 @@ export class Reconciler {
     const before = clock.now() - orphanAgeMs;
     for (const className of priority.options) {
       for await (const old of line.enteredBefore(poolId, className, before, pageSize)) {
-        const notOpen = old.length === 0 ? [] : await tasks.notOpenOf(old);
+        const notOpen = await tasks.notOpenOf(old);
         if (notOpen.length > 0) await line.leave(poolId, ...notOpen);
         if (this.stopping.signal.aborted) return;
         if (old.length === pageSize) await strides.next(notOpen.length > 0);
