@@ -8,6 +8,7 @@ import {
   type EngineEndpoint,
   type EngineRequest,
   type EngineSink,
+  type EngineUsage,
 } from '../engine-adapter.port.js';
 import { AdapterHost, type EngineBinding } from './adapter-host.js';
 import { backoffMs } from './backoff.js';
@@ -190,6 +191,40 @@ describe('an engine that is lost', () => {
     submit();
     last()?.onError(new EngineError('INVALID_PARAMS', 'wrong key sk-secret for http://u:p@a'));
     expect(JSON.stringify([heard, String(heard[0])])).not.toMatch(/sk-secret|u:p/);
+  });
+});
+
+describe('the numbers of an engine', () => {
+  const endOf = (told: Pick<EngineUsage, 'tokensIn' | 'tokensOut'>) => {
+    const { host, adapter } = setUp();
+    host.bind(binding('http://a'));
+    const onEnd = vi.fn();
+    const sink = { onToken: () => undefined, onPrompt: () => undefined, onEnd, onError: () => undefined };
+    host.route('p', 'r', { mayAskAgain: false })?.submit(request, sink, new AbortController().signal);
+    const engine = adapter.calls[0]?.sink;
+    engine?.onToken('a');
+    engine?.onToken('b');
+    engine?.onEnd({ ...told, finishReason: 'length' });
+    return onEnd.mock.lastCall?.[0] as unknown;
+  };
+
+  it('are believed where they can be counts', () => {
+    expect(endOf({ tokensIn: 0, tokensOut: 7 })).toEqual({ tokensIn: 0, tokensOut: 7, finishReason: 'length' });
+  });
+
+  it.each([-1, 1.5, 1e15, Number.NaN])('are what was seen where they can not: %d', (nonsense) => {
+    expect(endOf({ tokensIn: nonsense, tokensOut: 7 })).toMatchObject({ tokensIn: 0, tokensOut: 7 });
+    expect(endOf({ tokensIn: 5, tokensOut: nonsense })).toMatchObject({ tokensIn: 5, tokensOut: 2 });
+  });
+
+  it('of the prompt are not told where they are none', () => {
+    const { host, submit, last, heard } = setUp();
+    host.bind(binding('http://a'));
+    submit();
+    last()?.onPrompt(-3);
+    last()?.onPrompt(1e15);
+    last()?.onPrompt(4);
+    expect(heard).toEqual([4]);
   });
 });
 

@@ -30,6 +30,8 @@ export class Attempt implements EngineSink, EngineStream {
   /** Whether the engine may have had the request in a try that failed. */
   private wasSent = false;
   private retries = 0;
+  /** Texts handed on: one a token is the custom. */
+  private texts = 0;
 
   constructor(
     private readonly target: AttemptTarget,
@@ -55,18 +57,21 @@ export class Attempt implements EngineSink, EngineStream {
 
   onToken(text: string): void {
     if (!this.hasAnswered) this.answered();
+    this.texts += 1;
     this.sink.onToken(text);
   }
 
   onPrompt(tokensIn: number): void {
-    if (this.saidPrompt) return;
+    if (this.saidPrompt || !isCount(tokensIn)) return;
     this.saidPrompt = true;
     this.sink.onPrompt(tokensIn);
   }
 
   onEnd(usage: EngineUsage): void {
     if (!this.hasAnswered) this.answered();
-    this.sink.onEnd(usage);
+    const { tokensIn, tokensOut } = usage;
+    if (isCount(tokensIn) && isCount(tokensOut)) this.sink.onEnd(usage);
+    else this.sink.onEnd({ ...usage, ...this.counted(usage) });
   }
 
   onError(error: EngineError): void {
@@ -75,6 +80,11 @@ export class Attempt implements EngineSink, EngineStream {
     if (isEngineFault(error)) this.target.breaker.failed(told.message);
     if (this.mayAskAgain(error)) this.askAgain();
     else this.sink.onError(told);
+  }
+
+  /** What is certain where the engine's own numbers are none. */
+  private counted({ tokensIn, tokensOut }: EngineUsage): Pick<EngineUsage, 'tokensIn' | 'tokensOut'> {
+    return { tokensIn: isCount(tokensIn) ? tokensIn : 0, tokensOut: isCount(tokensOut) ? tokensOut : this.texts };
   }
 
   private answered(): void {
@@ -99,6 +109,14 @@ export class Attempt implements EngineSink, EngineStream {
     }, delayMs);
     this.signal.addEventListener('abort', giveUp, { once: true });
   }
+}
+
+/** More tokens than any context holds: no engine has read or made them, and records have no room for them. */
+const mostTokens = 1_000_000_000;
+
+/** Whether a number can be one of tokens. Engines' own are believed, but not that they are less than none, or more than can be. */
+function isCount(tokens: number): boolean {
+  return Number.isInteger(tokens) && tokens >= 0 && tokens <= mostTokens;
 }
 
 /** Whether the engine is to blame: it was lost, broke, or was silent. Refused requests are the client's. */

@@ -45,6 +45,11 @@ describe('reading the stream of POST /completion', () => {
     expect(sink.ends).toMatchObject([{ finishReason: 'stop' }]);
   });
 
+  it('counts what it heard where the engine counts nothing, and takes an error of null for none', () => {
+    const { sink } = read(event({ content: 'a', error: null }), event({ stop: true, stop_type: 'eos' }));
+    expect(sink.ends).toEqual([{ tokensIn: 0, tokensOut: 1, finishReason: 'stop' }]);
+  });
+
   it('takes no notice of what comes after the last frame', () => {
     const { sink, reader } = read(event(lastFrame), event({ content: 'late' }), 'data: [DONE]\n\n');
     reader.finish();

@@ -41,7 +41,7 @@ export class LlamacppStreamReader extends FrameReader {
   }
 
   private tell(frame: Frame): void {
-    if (frame.error !== undefined) {
+    if (frame.error !== undefined && frame.error !== null) {
       this.refuse(frame.error);
       return;
     }
@@ -57,7 +57,7 @@ export class LlamacppStreamReader extends FrameReader {
     if (frame.stop !== true) return;
     this.end({
       tokensIn: typeof frame.tokens_evaluated === 'number' ? frame.tokens_evaluated : 0,
-      tokensOut: typeof frame.tokens_predicted === 'number' ? frame.tokens_predicted : 0,
+      tokensOut: typeof frame.tokens_predicted === 'number' ? frame.tokens_predicted : this.texts,
       finishReason: frame.stop_type === 'limit' ? 'length' : 'stop',
     });
   }

@@ -25,7 +25,7 @@ export class TgiStreamReader extends FrameReader {
   }
 
   private tell({ token, details, error, error_type: type }: Frame): void {
-    if (error !== undefined) {
+    if (error !== undefined && error !== null) {
       this.refuse({ message: error, type });
       return;
     }
@@ -40,7 +40,7 @@ export class TgiStreamReader extends FrameReader {
   }: Record<string, unknown>): void {
     this.end({
       tokensIn: typeof tokensIn === 'number' ? tokensIn : 0,
-      tokensOut: typeof tokensOut === 'number' ? tokensOut : 0,
+      tokensOut: typeof tokensOut === 'number' ? tokensOut : this.texts,
       finishReason: reason === 'length' ? 'length' : 'stop',
     });
   }

@@ -22,6 +22,10 @@ export class TritonStreamReader implements StreamReader {
     this.sse = new SseReader((data) => this.frame(data), endpoint.maxLineBytes ?? defaultMaxLineBytes);
   }
 
+  get isDone(): boolean {
+    return this.output.isDone;
+  }
+
   push(chunk: Buffer): void {
     if (!this.output.isDone) this.sse.push(chunk);
   }
@@ -46,7 +50,7 @@ export class TritonStreamReader implements StreamReader {
       return;
     }
     const frame = parseFrame(data);
-    if (frame['error'] !== undefined) {
+    if (frame['error'] !== undefined && frame['error'] !== null) {
       this.output.fail(streamErrorOf(frame['error'], this.endpoint, this.output.hasBegun));
       return;
     }
