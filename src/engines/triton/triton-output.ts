@@ -8,6 +8,9 @@ export interface TritonResponse {
   readonly tokensOut?: number | undefined;
 }
 
+/** What vLLM says where it was told to stop, or failed. */
+const brokenReasons: readonly string[] = ['abort', 'error'];
+
 /**
  * Puts the responses of a model together. vLLM's backend says why it finished and counts tokens; TensorRT-LLM's says neither: its responses
  * are counted, one a token.
@@ -54,7 +57,7 @@ export class TritonOutput {
   /** The model has said all. */
   finish(): void {
     if (this.isOver) return;
-    if (this.tellsReason && (this.finishReason === null || this.finishReason === 'abort')) {
+    if (this.tellsReason && (this.finishReason === null || brokenReasons.includes(this.finishReason))) {
       const lost = { afterFirstByte: this.hasBegun };
       this.fail(new EngineError('WORKER_RESET', 'The engine ended its stream too early.', lost));
       return;

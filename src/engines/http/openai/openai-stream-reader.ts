@@ -1,13 +1,19 @@
-import type { EngineEndpoint, EngineSink } from '../../engine-adapter.port.js';
+import type { EngineEndpoint, EngineError, EngineSink } from '../../engine-adapter.port.js';
 import { FrameReader } from '../frame-reader.js';
 import { FrameTemplate } from '../frame-template.js';
 import { parseFrame } from '../parse-frame.js';
 
 interface Choice {
   readonly text?: unknown;
-  readonly delta?: { readonly content?: unknown } | null;
+  readonly delta?: { readonly content?: unknown; readonly refusal?: unknown } | null;
   readonly finish_reason?: unknown;
 }
+
+/**
+ * vLLM and SGLang say `abort` when they were told to stop: by us, who would not listen any more, or because they shut down. `error` is what vLLM
+ * and gateways such as OpenRouter say where generating failed.
+ */
+const brokenReasons: readonly string[] = ['abort', 'error'];
 
 /** Fields of a chunk that matter to us; servers add others. */
 interface Chunk {
@@ -39,6 +45,12 @@ export class OpenAiStreamReader extends FrameReader {
     if (!this.isOver) this.conclude();
   }
 
+  /** A loss behind the whole answer costs its usage, and nothing else: who went on from there would say more than the model did. */
+  override fail(error: EngineError): void {
+    if (this.isOver || !this.isWhole) super.fail(error);
+    else this.conclude();
+  }
+
   protected frame(data: string): void {
     const text = this.template.match(data);
     if (text !== null) this.token(text);
@@ -54,7 +66,11 @@ export class OpenAiStreamReader extends FrameReader {
     }
     this.noteUsage(chunk.usage);
     const choice = chunk.choices?.[0];
-    if (choice === undefined) return;
+    if (choice === undefined) {
+      // The usage comes last: `[DONE]` would say nothing more, and some servers never say it.
+      if (this.isWhole && this.tokensOut !== null) this.conclude();
+      return;
+    }
     const text = textOf(choice);
     this.token(text);
     if (typeof choice.finish_reason === 'string') this.finishReason = choice.finish_reason;
@@ -68,9 +84,13 @@ export class OpenAiStreamReader extends FrameReader {
     if (typeof completion === 'number') this.tokensOut = completion;
   }
 
+  /** Whether the server has said why it finished, and that it did not break off. */
+  private get isWhole(): boolean {
+    return this.finishReason !== null && !brokenReasons.includes(this.finishReason);
+  }
+
   private conclude(): void {
-    // vLLM says `abort` when it was told to stop: by us, who would not listen any more, or because it shuts down.
-    if (this.finishReason === null || this.finishReason === 'abort') {
+    if (!this.isWhole) {
       this.breakOff();
       return;
     }
@@ -84,7 +104,8 @@ export class OpenAiStreamReader extends FrameReader {
 }
 
 function textOf({ text, delta }: Choice): string {
-  const found = text ?? delta?.content;
+  // Where OpenAI's models refuse to follow a schema, they say so in a field of its own: it is all that they answer.
+  const found = text ?? delta?.content ?? delta?.refusal;
   return typeof found === 'string' ? found : '';
 }
 
