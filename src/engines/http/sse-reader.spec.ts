@@ -25,6 +25,15 @@ describe('reading server-sent events', () => {
     expect(read([stream])).toEqual(heard);
   });
 
+  it('passes over a byte order mark, at the beginning only', () => {
+    const marked = Buffer.from('\uFEFFdata: first\n\ndata: \uFEFFsecond\n\n');
+    for (let at = 0; at <= marked.length; at++) expect(read(splitAt(marked, at))).toEqual(['first', '\uFEFFsecond']);
+  });
+
+  it('hears what older llama-servers write where they fail', () => {
+    expect(read(['data: 1\n\n', 'error: {"code":500}\n\n'])).toEqual(['1', '{"error": {"code":500}}']);
+  });
+
   it('hears the same wherever the bytes are split, also inside a character or between CR and LF', () => {
     for (let at = 0; at <= stream.length; at++) expect(read(splitAt(stream, at))).toEqual(heard);
     expect(read([...stream].map((byte) => Buffer.of(byte)))).toEqual(heard);

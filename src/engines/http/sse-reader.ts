@@ -6,15 +6,19 @@ const carriageReturn = 0x0d;
 const colon = 0x3a;
 const space = 0x20;
 const dataField = Buffer.from('data');
+const errorField = Buffer.from('error:');
+const byteOrderMark = Buffer.from('\uFEFF');
 
 /**
  * Reads server-sent events (WHATWG HTML §9.2.6) from bytes that may be split anywhere, also inside a character. Fed by hand, one call a
- * network chunk; only `data` matters to engines. Pieces of a split line are kept apart until it ends, so a long line costs its length once.
+ * network chunk; only `data` matters to engines, and what older llama-servers write where they fail: `error: {…}`, read as
+ * `data: {"error": {…}}`. Pieces of a split line are kept apart until it ends, so a long line costs its length once.
  */
 export class SseReader {
   private pieces: Buffer[] = [];
   private heldBytes = 0;
   private data: string | null = null;
+  private hasBegun = false;
 
   /**
    * @param onData hears the data of each event, several lines joined by a line break
@@ -66,7 +70,9 @@ export class SseReader {
     this.take(whole, 0, whole.length);
   }
 
-  private take(bytes: Buffer, start: number, lineEnd: number): void {
+  private take(bytes: Buffer, from: number, lineEnd: number): void {
+    const start = this.hasBegun || !hasAt(bytes, from, lineEnd, byteOrderMark) ? from : from + byteOrderMark.length;
+    this.hasBegun = true;
     const end = lineEnd > start && bytes[lineEnd - 1] === carriageReturn ? lineEnd - 1 : lineEnd;
     if (end === start) {
       const data = this.data;
@@ -74,10 +80,8 @@ export class SseReader {
       if (data !== null) this.onData(data);
       return;
     }
-    if (!isData(bytes, start, end)) return;
-    let from = start + dataField.length + 1;
-    if (from < end && bytes[from] === space) from += 1;
-    const text = from >= end ? '' : bytes.toString('utf8', from, end);
+    const text = textOf(bytes, start, end);
+    if (text === null) return;
     this.data = this.data === null ? text : `${this.data}\n${text}`;
   }
 
@@ -93,11 +97,19 @@ export class SseReader {
   }
 }
 
-function isData(bytes: Buffer, start: number, end: number): boolean {
-  if (
-    end - start < dataField.length ||
-    bytes.compare(dataField, 0, dataField.length, start, start + dataField.length) !== 0
-  )
-    return false;
-  return end - start === dataField.length || bytes[start + dataField.length] === colon;
+/** What a line adds to the data of its event; null: nothing. */
+function textOf(bytes: Buffer, start: number, end: number): string | null {
+  if (hasAt(bytes, start, end, errorField))
+    return `{"error":${bytes.toString('utf8', start + errorField.length, end)}}`;
+  if (!hasAt(bytes, start, end, dataField)) return null;
+  const at = start + dataField.length;
+  if (at < end && bytes[at] !== colon) return null;
+  const from = bytes[at + 1] === space ? at + 2 : at + 1;
+  return from >= end ? '' : bytes.toString('utf8', from, end);
+}
+
+function hasAt(bytes: Buffer, start: number, end: number, expected: Buffer): boolean {
+  return (
+    end - start >= expected.length && bytes.compare(expected, 0, expected.length, start, start + expected.length) === 0
+  );
 }
