@@ -172,7 +172,9 @@ export class LeanConnection {
     this.exchange = null;
     this.isReused = true;
     const reuse = exchange.finish();
-    const keepMs = reuse === null || this.socket.destroyed ? 0 : this.watcher.onIdle(reuse.keepAliveHintMs);
+    // Paused to the end: it would stay so, and read nothing of the next answer.
+    const keepMs =
+      reuse === null || exchange.paused || this.socket.destroyed ? 0 : this.watcher.onIdle(reuse.keepAliveHintMs);
     if (keepMs <= 0) {
       this.socket.destroy();
       return;

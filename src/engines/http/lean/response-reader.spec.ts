@@ -82,7 +82,9 @@ describe('ResponseReader', () => {
   });
 
   it.each([
-    ['another protocol', 'SSH-2.0-OpenSSH\r\n\r\n'],
+    ['another protocol, at once', 'SSH-2.0-OpenSSH\r\n'],
+    ['a record of TLS', '\x15\x03\x01'],
+    ['a later version', 'HTTP/2'],
     ['a transfer coding we lack', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n'],
     ['a length that is none', 'HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n'],
     ['two lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n'],

@@ -21,6 +21,7 @@ const carriageReturn = 0x0d;
 const semicolon = 0x3b;
 const space = 0x20;
 const tab = 0x09;
+const version = Buffer.from('HTTP/1.');
 const headEnd = Buffer.from('\r\n\r\n');
 const noBytes: Buffer = Buffer.alloc(0);
 
@@ -99,6 +100,7 @@ export class ResponseReader {
   private head(bytes: Buffer): number {
     const before = this.held.length;
     const all = before === 0 ? bytes : Buffer.concat([this.held, bytes]);
+    if (!isHttp(all)) throw new ResponseFormatError('what answers does not speak HTTP/1.1');
     const end = all.indexOf(headEnd, Math.max(0, before - headEnd.length + 1));
     if (end < 0 ? all.length > maxHeadBytes : end > maxHeadBytes)
       throw new ResponseFormatError(`the head of the answer is longer than ${maxHeadBytes} bytes`);
@@ -209,6 +211,12 @@ export class ResponseReader {
     } else if (byte !== carriageReturn) this.lineBytes += 1;
     return at + 1;
   }
+}
+
+/** Whether it is HTTP/1.x as far as it has come: what is not may never end, and would be waited for in vain. */
+function isHttp(bytes: Buffer): boolean {
+  const length = Math.min(bytes.length, version.length);
+  return bytes.compare(version, 0, length, 0, length) === 0;
 }
 
 function parseHead(head: string): { status: number; headers: Map<string, string>; isOld: boolean } {
