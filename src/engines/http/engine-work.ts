@@ -22,6 +22,8 @@ export interface StreamReader {
   fail(error: EngineError): void;
   /** Nobody listens any more: it says nothing from now on. */
   stop(): void;
+  /** Whether it has told the end: nothing that comes later is told. */
+  readonly isDone: boolean;
 }
 
 /** Work that is answered token by token. */
@@ -31,11 +33,15 @@ export function streamWork(
   reader: StreamReader,
   signal: AbortSignal,
 ): EngineStream {
-  return streamRequest(
+  const answer = streamRequest(
     agent,
     call,
     {
-      onData: (chunk) => reader.push(chunk),
+      onData: (chunk) => {
+        reader.push(chunk);
+        // The task's slot is given to another now: an engine that goes on is not let.
+        if (reader.isDone) answer.letEnd();
+      },
       onEnd: () => reader.finish(),
       onFailure: (error) => reader.fail(error),
       onAbort: () => reader.stop(),
@@ -43,6 +49,7 @@ export function streamWork(
     },
     signal,
   );
+  return answer;
 }
 
 /**

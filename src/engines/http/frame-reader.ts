@@ -27,6 +27,10 @@ export abstract class FrameReader implements StreamReader {
     this.sse = new SseReader(onData, endpoint.maxLineBytes ?? defaultMaxLineBytes, shortcut);
   }
 
+  get isDone(): boolean {
+    return this.isOver;
+  }
+
   /** Throws when the bytes are no stream of the dialect. */
   push(chunk: Buffer): void {
     if (!this.isOver) this.sse.push(chunk);

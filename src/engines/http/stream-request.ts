@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici';
 import type { EngineAgent } from './lean/lean-agent.js';
+import { ResponseFormatError } from './lean/response-reader.js';
 import { EngineError, type EngineEndpoint, type EngineStream } from '../engine-adapter.port.js';
 
 /** What a streaming request tells while it runs; exactly one of `onEnd` and `onFailure` comes last, none after an abort. */
@@ -15,6 +16,16 @@ export interface StreamHandler {
 }
 
 const maxErrorBodyBytes = 64 * 1024;
+/** How long an engine may take to say why it refuses, behind the status that says it does. */
+const errorBodyMs = 5000;
+/** How long it may take to end an answer of which nothing is wanted any more. */
+const lastBytesMs = 1000;
+
+/** An answer that comes in. */
+export interface IncomingAnswer extends EngineStream {
+  /** All has come that is wanted: unless the answer ends soon, so that its connection may be used again, the connection is closed. */
+  letEnd(): void;
+}
 
 /** What is asked of an engine. */
 export interface EngineCall {
@@ -38,7 +49,7 @@ export function streamRequest(
   { endpoint, path, body, headers, beginMs = endpoint.timeouts.idleMs }: EngineCall,
   handler: StreamHandler,
   signal: AbortSignal,
-): EngineStream {
+): IncomingAnswer {
   const url = new URL(endpoint.url);
   const exchange = new Exchange(handler, signal, { endpoint, beginMs });
   const basePath = url.pathname.replace(/\/$/, '');
@@ -57,17 +68,19 @@ export function streamRequest(
       bodyTimeout: endpoint.timeouts.idleMs,
     },
     exchange,
+    endpoint.timeouts.connectMs,
   );
   return exchange;
 }
 
-class Exchange implements Dispatcher.DispatchHandler, EngineStream {
+class Exchange implements Dispatcher.DispatchHandler, IncomingAnswer {
   private controller: Dispatcher.DispatchController | null = null;
   private status = 0;
   private errorPieces: Buffer[] = [];
   private errorBytes = 0;
   private sawData = false;
   private isOver = false;
+  private patience: NodeJS.Timeout | null = null;
 
   constructor(
     private readonly handler: StreamHandler,
@@ -83,6 +96,14 @@ class Exchange implements Dispatcher.DispatchHandler, EngineStream {
     this.controller?.resume();
   }
 
+  letEnd(): void {
+    if (this.isOver || this.patience !== null) return;
+    this.patience = setTimeout(() => {
+      this.finish();
+      this.controller?.abort(new Error('the engine did not end its answer'));
+    }, lastBytesMs);
+  }
+
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.controller = controller;
     if (this.signal.aborted) this.abort();
@@ -91,6 +112,7 @@ class Exchange implements Dispatcher.DispatchHandler, EngineStream {
 
   onResponseStart(_: Dispatcher.DispatchController, statusCode: number): void {
     this.status = statusCode;
+    if (!this.isSuccess) this.patience = setTimeout(() => this.cutRefusal(), errorBodyMs);
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -99,6 +121,7 @@ class Exchange implements Dispatcher.DispatchHandler, EngineStream {
       this.errorBytes += chunk.length;
       // A copy: the bytes lie in a buffer that the next read fills again.
       if (this.errorBytes <= maxErrorBodyBytes) this.errorPieces.push(Buffer.from(chunk));
+      else this.cutRefusal();
       return;
     }
     this.sawData = true;
@@ -119,7 +142,7 @@ class Exchange implements Dispatcher.DispatchHandler, EngineStream {
   onResponseEnd(): void {
     if (this.isOver) return;
     if (!this.isSuccess) {
-      this.fail(this.handler.errorOf(this.status, Buffer.concat(this.errorPieces).toString('utf8')));
+      this.fail(this.refusal());
       return;
     }
     this.finish();
@@ -128,7 +151,17 @@ class Exchange implements Dispatcher.DispatchHandler, EngineStream {
 
   onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
     if (this.isOver) return;
-    this.fail(lossOf(error, this.call, this.sawData));
+    // Where the reason was cut off, the status still says what the engine meant.
+    this.fail(this.status === 0 || this.isSuccess ? lossOf(error, this.call, this.sawData) : this.refusal());
+  }
+
+  private refusal(): EngineError {
+    return this.handler.errorOf(this.status, Buffer.concat(this.errorPieces).toString('utf8'));
+  }
+
+  private cutRefusal(): void {
+    this.fail(this.refusal());
+    this.controller?.abort(new Error('the engine did not end its refusal'));
   }
 
   /** Redirects are not followed: the prompt and the key go where the configuration says, and nowhere else. */
@@ -144,11 +177,12 @@ class Exchange implements Dispatcher.DispatchHandler, EngineStream {
 
   private finish(): void {
     this.isOver = true;
+    if (this.patience !== null) clearTimeout(this.patience);
     this.signal.removeEventListener('abort', this.abort);
   }
 
   private readonly abort = (): void => {
-    this.isOver = true;
+    this.finish();
     this.handler.onAbort?.();
     this.controller?.abort(new Error('aborted'));
   };
@@ -177,9 +211,12 @@ function lossOf(
     const message = `The engine of ${where} was silent for ${silentMs} ms.`;
     return new EngineError('DECODE_TIMEOUT', message, { afterFirstByte, cause: error });
   }
-  const message = afterFirstByte
-    ? `The connection to ${where} broke.`
-    : `The engine of ${where} can't be reached (${error.code ?? error.message}).`;
+  const isUnreadable = error instanceof ResponseFormatError;
+  const message = isUnreadable
+    ? `The engine of ${where} sent an answer that can't be read: ${error.message}.`
+    : afterFirstByte
+      ? `The connection to ${where} broke.`
+      : `The engine of ${where} can't be reached (${error.code ?? error.message}).`;
   const isAway = !afterFirstByte && notConnected.has(error.code ?? '');
   return new EngineError(afterFirstByte ? 'WORKER_RESET' : 'REPLICA_EXHAUSTED', message, {
     afterFirstByte,

@@ -13,6 +13,9 @@ interface StreamInferResponse {
   readonly infer_response?: Parameters<typeof readResponse>[0];
 }
 
+/** How long a call may stay open when all that is wanted of it has come. */
+const lastMessagesMs = 1000;
+
 /**
  * One request on a `ModelStreamInfer` of its own, from its first to its final response. Aborting the signal cancels the call, which Triton
  * hands on to the backend as a cancelled request.
@@ -23,6 +26,7 @@ export class GrpcStream implements EngineStream {
   private readonly call: ClientDuplexStream<object, object>;
   private readonly silence: NodeJS.Timeout;
 
+  private patience: NodeJS.Timeout | null = null;
   private readonly output: TritonOutput;
   private readonly endpoint: EngineEndpoint;
   private readonly signal: AbortSignal;
@@ -40,6 +44,7 @@ export class GrpcStream implements EngineStream {
     this.call = service.open('ModelStreamInfer', headers);
     this.call.on('data', (message: StreamInferResponse) => this.onMessage(message));
     this.call.on('end', () => this.onClosed());
+    this.call.on('close', () => this.onGone());
     this.call.on('error', (error) => this.fail(grpcErrorOf(error, endpoint, output.hasBegun)));
     signal.addEventListener('abort', this.abort, { once: true });
     this.call.write(request);
@@ -69,13 +74,21 @@ export class GrpcStream implements EngineStream {
     const told = response === undefined ? null : readResponse(response);
     if (told !== null) this.output.response(told);
     if (response !== undefined && isFinal(response)) this.output.finish();
-    if (this.output.isDone) this.forget();
+    if (this.output.isDone) {
+      this.forget();
+      // A server that keeps the call open is not let: the task's slot is given to another now.
+      this.patience ??= setTimeout(() => this.call.cancel(), lastMessagesMs);
+    }
   }
 
   /** The call ended in good order: fine after the final response only. */
   private onClosed(): void {
     const lost = { afterFirstByte: this.output.hasBegun };
     this.fail(new EngineError('WORKER_RESET', 'The engine ended its stream too early.', lost));
+  }
+
+  private onGone(): void {
+    if (this.patience !== null) clearTimeout(this.patience);
   }
 
   private onSilence(): void {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { Dispatcher } from 'undici';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { EngineAgent } from './lean-agent.js';
 
 const answer = 'HTTP/1.1 200 OK\r\nkeep-alive: timeout=5\r\ncontent-length: 2\r\n\r\nok';
@@ -33,17 +33,20 @@ describe('EngineAgent', () => {
     await new Promise((resolve) => server.close(resolve));
   });
 
-  function ask(): Promise<string> {
+  function ask(onData: (controller: Dispatcher.DispatchController) => void = () => undefined): Promise<string> {
     return new Promise((resolve, reject) => {
       let body = '';
       const handler: Dispatcher.DispatchHandler = {
         onRequestStart: () => undefined,
         onResponseStart: () => undefined,
-        onResponseData: (_, bytes) => (body += bytes.toString()),
+        onResponseData: (controller, bytes) => {
+          body += bytes.toString();
+          onData(controller);
+        },
         onResponseEnd: () => resolve(body),
         onResponseError: (_, error) => reject(error),
       };
-      agent.dispatch({ origin, path: '/', method: 'POST', body: '{}' }, handler);
+      agent.dispatch({ origin, path: '/', method: 'POST', body: '{}' }, handler, 5000);
     });
   }
 
@@ -89,6 +92,25 @@ describe('EngineAgent', () => {
     const error = await ask().catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: 'ECONNREFUSED' });
     expect(error).not.toHaveProperty('wasSent');
+  });
+
+  it('does not use a connection again that was held back to the end', async () => {
+    onRequest = (socket) => socket.write(answer);
+    expect(await ask((controller) => controller.pause())).toBe('ok');
+    expect(await ask()).toBe('ok');
+    expect(connections).toBe(2);
+  });
+
+  it('gives up connecting after the time it is given', () => {
+    vi.useFakeTimers();
+    const onError = vi.fn();
+    const handler = { onRequestStart: () => undefined, onResponseError: (_: unknown, error: Error) => onError(error) };
+    agent.dispatch({ origin, path: '/', method: 'GET' }, handler, 70);
+    vi.advanceTimersByTime(69);
+    expect(onError).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(1);
+    vi.useRealTimers();
+    expect(onError).toHaveBeenCalledWith(expect.objectContaining({ code: 'UND_ERR_CONNECT_TIMEOUT' }));
   });
 
   it('asks no more once it is destroyed', async () => {

@@ -2,8 +2,6 @@ import { Agent, type Dispatcher } from 'undici';
 import { LeanConnection } from './lean-connection.js';
 import { LeanExchange } from './lean-exchange.js';
 
-/** A connection to an engine is made within this time, or its replica is passed over. */
-const connectMs = 5000;
 /** How long an idle connection is kept whose server says nothing of it. */
 const keepAliveMs = 30_000;
 const longestKeepAliveMs = 300_000;
@@ -16,34 +14,46 @@ const keepAliveMarginMs = 1_000;
  * headers an object, as `stream-request.ts` gives them. `https:` is undici's own.
  */
 export class EngineAgent {
-  private readonly secure = new Agent({
-    connections: null,
-    pipelining: 1,
-    keepAliveTimeout: keepAliveMs,
-    keepAliveMaxTimeout: longestKeepAliveMs,
-    connect: { timeout: connectMs },
-  });
+  /** By how long a connection may take to be made: a few, since pools say it. */
+  private readonly secure = new Map<number, Agent>();
   private readonly idle = new Map<string, LeanConnection[]>();
   private readonly open = new Set<LeanConnection>();
   private isDestroyed = false;
 
-  /** Asks; the handler hears the answer, or its failure. Must not be called after `destroy`. */
-  dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
+  /**
+   * Asks; the handler hears the answer, or its failure. Must not be called after `destroy`.
+   * @param connectMs within which a connection is made, or it fails
+   */
+  dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler, connectMs: number): void {
     const origin = String(options.origin);
     if (!origin.startsWith('http:')) {
-      this.secure.dispatch(options, handler);
+      this.secureAgent(connectMs).dispatch(options, handler);
       return;
     }
     const exchange = LeanExchange.begin(new URL(origin), options, handler);
     if (exchange === null) return;
-    (this.takeIdle(origin) ?? this.connect(origin)).carry(exchange);
+    (this.takeIdle(origin) ?? this.connect(origin, connectMs)).carry(exchange);
   }
 
   /** Cuts every connection; what is under way fails. */
   async destroy(): Promise<void> {
     this.isDestroyed = true;
     for (const connection of this.open) connection.destroy();
-    await this.secure.destroy();
+    await Promise.all([...this.secure.values()].map((agent) => agent.destroy()));
+  }
+
+  private secureAgent(connectMs: number): Agent {
+    const known = this.secure.get(connectMs);
+    if (known !== undefined) return known;
+    const agent = new Agent({
+      connections: null,
+      pipelining: 1,
+      keepAliveTimeout: keepAliveMs,
+      keepAliveMaxTimeout: longestKeepAliveMs,
+      connect: { timeout: connectMs },
+    });
+    this.secure.set(connectMs, agent);
+    return agent;
   }
 
   /** The youngest: the least likely one to be closed by the other side just now. */
@@ -53,7 +63,7 @@ export class EngineAgent {
     return undefined;
   }
 
-  private connect(origin: string): LeanConnection {
+  private connect(origin: string, connectMs: number): LeanConnection {
     const connection = new LeanConnection(new URL(origin), connectMs, {
       onIdle: (hintMs) => {
         const others = this.idle.get(origin);
@@ -64,7 +74,7 @@ export class EngineAgent {
       onStale: (exchange) => {
         exchange.wasSent = true;
         if (this.isDestroyed) exchange.fail(Object.assign(new Error('we are stopping'), { code: 'UND_ERR_DESTROYED' }));
-        else this.connect(origin).carry(exchange);
+        else this.connect(origin, connectMs).carry(exchange);
       },
       onGone: () => {
         this.open.delete(connection);
