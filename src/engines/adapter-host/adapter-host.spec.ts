@@ -198,14 +198,14 @@ describe('the numbers of an engine', () => {
   const endOf = (told: Pick<EngineUsage, 'tokensIn' | 'tokensOut'>) => {
     const { host, adapter } = setUp();
     host.bind(binding('http://a'));
-    const onEnd = vi.fn();
+    const onEnd = vi.fn<EngineSink['onEnd']>();
     const sink = { onToken: () => undefined, onPrompt: () => undefined, onEnd, onError: () => undefined };
     host.route('p', 'r', { mayAskAgain: false })?.submit(request, sink, new AbortController().signal);
     const engine = adapter.calls[0]?.sink;
     engine?.onToken('a');
     engine?.onToken('b');
     engine?.onEnd({ ...told, finishReason: 'length' });
-    return onEnd.mock.lastCall?.[0] as unknown;
+    return onEnd.mock.lastCall?.[0];
   };
 
   it('are believed where they can be counts', () => {

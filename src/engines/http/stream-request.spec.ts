@@ -24,7 +24,7 @@ function ask() {
     onEnd: () => heard.push('end'),
     onError: (error) => heard.push(error),
   };
-  const abort = vi.fn();
+  const abort = vi.fn<(reason: Error) => void>();
   const controller = { abort } as unknown as Dispatcher.DispatchController;
   const dispatch = vi.fn<EngineAgent['dispatch']>();
   const call = { endpoint, path: '/completion', body: '{}', headers: {} };

@@ -55,10 +55,14 @@ export class LlamacppStreamReader extends FrameReader {
     }
     if (typeof frame.content === 'string') this.token(frame.content);
     if (frame.stop !== true) return;
+    this.conclude(frame);
+  }
+
+  private conclude({ tokens_evaluated: tokensIn, tokens_predicted: tokensOut, stop_type: reason }: Frame): void {
     this.end({
-      tokensIn: typeof frame.tokens_evaluated === 'number' ? frame.tokens_evaluated : 0,
-      tokensOut: typeof frame.tokens_predicted === 'number' ? frame.tokens_predicted : this.texts,
-      finishReason: frame.stop_type === 'limit' ? 'length' : 'stop',
+      tokensIn: typeof tokensIn === 'number' ? tokensIn : 0,
+      tokensOut: typeof tokensOut === 'number' ? tokensOut : this.texts,
+      finishReason: reason === 'limit' ? 'length' : 'stop',
     });
   }
 }

@@ -103,7 +103,7 @@ describe('EngineAgent', () => {
 
   it('gives up connecting after the time it is given', () => {
     vi.useFakeTimers();
-    const onError = vi.fn();
+    const onError = vi.fn<(error: Error) => void>();
     const handler = { onRequestStart: () => undefined, onResponseError: (_: unknown, error: Error) => onError(error) };
     agent.dispatch({ origin, path: '/', method: 'GET' }, handler, 70);
     vi.advanceTimersByTime(69);
