@@ -15,6 +15,7 @@ export interface StreamOptions {
 export class StreamTask {
   private readonly open = new Set<SseConnection>();
   private readonly timer: NodeJS.Timeout;
+  private hasStopped = false;
 
   constructor(
     private readonly hub: EventHub,
@@ -62,6 +63,10 @@ export class StreamTask {
       follower?.leave();
     };
     const connection = new SseConnection(response, { verbose: options.verbose, bufferBytes, onGone }, options.headers);
+    if (this.hasStopped) {
+      connection.cut();
+      return;
+    }
     this.open.add(connection);
     const sink = {
       write: connection.write.bind(connection),
@@ -76,8 +81,9 @@ export class StreamTask {
     else follower.beginLive(started);
   }
 
-  /** Cuts every stream: this process stops, and readers resume at another. */
+  /** Cuts every stream, also of requests that are still on their way in: this process stops, and readers resume at another. */
   stop(): void {
+    this.hasStopped = true;
     clearInterval(this.timer);
     for (const connection of this.open) connection.cut();
   }
