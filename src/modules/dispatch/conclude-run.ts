@@ -133,13 +133,13 @@ export class ConcludeRun {
 
   /** False: somebody else was first. */
   private async close(
-    { view, facts, start }: RunAttempt,
+    { view, facts, start, writer }: RunAttempt,
     frame: TerminalFrame,
     usage?: { readonly tokensIn: number; readonly tokensOut: number },
   ): Promise<boolean> {
     const { endTask, telemetry, measures } = this.with_;
     const fence = runningFence(view.claim.attempt);
-    const closing = untilDone(() => endTask.close(view.taskId, frame, fence), this.signal);
+    const closing = untilDone(() => endTask.close(view.taskId, frame, fence, writer.takenId), this.signal);
     // The engine is done with the task: the slot is given back in the same trip.
     const [outcome] = await Promise.all([closing, this.slot.giveBack(view.lease)]);
     if (outcome.kind !== 'closed') return false;

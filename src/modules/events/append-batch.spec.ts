@@ -16,13 +16,13 @@ const someSource = fc
   })
   .map(({ taskId, attempt, first, texts, verbose, facts }): PendingChunk => {
     const plain = texts.map((text, index) => encodeToken(first + index, index, text)).join('');
-    const writer = { taskId, fence: `r${attempt}`, take: () => null, acknowledge: () => undefined };
+    const writer = { taskId, fence: `r${attempt}`, takenOver: null, take: () => null, acknowledge: () => undefined };
     return { writer, first, last: first + texts.length - 1, tokens: texts.length, plain, verbose, facts };
   });
 
 /** What append-run.lua reads for each task: its pattern, in our words. */
 function readWords(words: string): readonly (readonly string[])[] {
-  const pattern = /(\S+) (\S+) (\d+) (\d+) (\d+) (\d+) (\d+) (\d+) (\S+)/g;
+  const pattern = /(\S+) (\S+) (\d+) (\d+) (\d+) (\d+) (\d+) (\d+) (\S+) (\d)/g;
   return [...words.matchAll(pattern)].map((match) => match.slice(1));
 }
 
@@ -30,7 +30,7 @@ describe('AppendBatch', () => {
   it('says where the frames of each task lie, in any language', () => {
     fc.assert(
       fc.property(fc.array(someSource, { maxLength: 6 }), (sources) => {
-        const { bytes, words } = new AppendBatch(sources);
+        const { bytes, words } = new AppendBatch(sources, 0);
         const cut = (at = '0', length = '0'): string =>
           bytes.subarray(Number(at), Number(at) + Number(length)).toString('utf8');
         const back = readWords(words).map(([id, fence, first, last, tokens, at, length, verboseLength, facts]) => [
@@ -55,7 +55,10 @@ describe('AppendBatch', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(someSource, fc.boolean()), { maxLength: 6 }), (pairs) => {
         const refused = new Set(pairs.flatMap(([, isTaken], place) => (isTaken ? [] : [place])));
-        const given = new AppendBatch(pairs.map(([source]) => source)).delivered(refused);
+        const given = new AppendBatch(
+          pairs.map(([source]) => source),
+          0,
+        ).delivered(refused);
         const taken = pairs.filter(([, isTaken]) => isTaken).map(([source]) => source);
         expect(given.map(({ taskId, first, last }) => [taskId, first, last])).toEqual(
           taken.map(({ writer, first, last }) => [writer.taskId, first, last]),

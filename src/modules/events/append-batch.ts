@@ -15,12 +15,16 @@ interface BatchedChunk {
  * chunks of an HTTP/1.1 body already.
  */
 export class AppendBatch {
-  /** Nine words for each task that say whose frames lie where; see append-run.lua. */
+  /** Ten words for each task that say whose frames lie where; see append-run.lua. */
   readonly words: string;
   readonly bytes: Buffer;
   private readonly chunks: BatchedChunk[] = [];
 
-  constructor(sources: readonly PendingChunk[]) {
+  /** @param connection the one over which it is to go, by a number of its own: behind another, Redis may have lost what it took before */
+  constructor(
+    sources: readonly PendingChunk[],
+    private readonly connection: number,
+  ) {
     // Joined at the end: the strings that grow in between would be a sixth of what a token leaves to be collected.
     const words: (string | number)[] = [];
     let text = '';
@@ -36,6 +40,7 @@ export class AppendBatch {
       text += head + '\r\n' + source.plain + '\r\n';
       if (verboseLength > 0) text += source.verbose;
       words.push(writer.taskId, writer.fence, first, last, tokens, plainAt, length, verboseLength, facts || '-');
+      words.push(writer.takenOver === connection ? 0 : 1);
       this.chunks.push({ source, at, end, verboseLength });
       end += verboseLength;
     }
@@ -46,7 +51,10 @@ export class AppendBatch {
   /** Tells the writers whether their chunks were taken. @param refused places in the batch, from 0 */
   acknowledge(refused: ReadonlySet<number>): void {
     let place = 0;
-    for (const { source } of this.chunks) source.writer.acknowledge(!refused.has(place++));
+    for (const { source } of this.chunks) {
+      source.writer.takenOver = this.connection;
+      source.writer.acknowledge(!refused.has(place++));
+    }
   }
 
   /** What readers here may see: all but what was fenced off. @param refused places in the batch, from 0 */

@@ -6,9 +6,11 @@
 --       8 what follows that, as it is: it may be long, and Redis does nothing else while blanks are looked for
 --       9 '' = whatever is there is closed; else Redis has lost the log, and only if that is so, this is the id of its terminal event
 --       10 newest attempt that the row knows of: a run record that has not counted it is older than the row, and as good as lost
+--       11 id that the log has come to, as its writer knows, 0 = whatever it has; one that has not is lost, and left to whoever ends lost logs
+--       12 highest id of a log that is lost
 -- Reply {1, id of the terminal event, tokens out, frame, tokens in, decode ms, first token ms or -1, fence before} closed by this call
 --       {0, highest id, tokens out, fence} left as it was: closed before, or another fence
---       {-1} there is no such log
+--       {-1} there is no such log, or it is lost
 -- Invariant: exactly one terminal event; its id is the highest of the log. A lost log is replaced and closed in one step: nobody comes upon
 --       one that is open and can't be run.
 begin_stream(KEYS[1], KEYS[2])
@@ -19,6 +21,10 @@ local lost_id, known_attempt = tonumber(ARGV[9]), tonumber(ARGV[10])
 local is_behind = tonumber(now[6] or '0') < known_attempt
 if not lost_id and not (fence and id > 0) then return { -1 } end
 if fence == 'x' or (ARGV[1] ~= '*' and ARGV[1] ~= fence) or (lost_id and fence and not is_behind) then return { 0, id, tokens, fence } end
+if not lost_id and has_lost(KEYS[2], ARGV[11]) then
+  lose_log(KEYS[1], KEYS[2], ARGV[12])
+  return { -1 }
+end
 if lost_id then
   fence = 'r0'
   -- For whoever asks whether its engine was let go of.

@@ -11,11 +11,13 @@ import { openArguments, type OpenLog } from './open-log.js';
 
 /** Functions that scripts need which read or write the log of a task that may still wait. */
 export const firstEventLua = new URL('./first-event.lua', import.meta.url);
+/** What a script needs that may come upon a log which lost something. */
+export const loseLogLua = new URL('./lose-log.lua', import.meta.url);
 
 const tellScript = new LuaScript(new URL('./tell-waiting.lua', import.meta.url), firstEventLua);
 const openScript = new LuaScript(new URL('./open-log.lua', import.meta.url), firstEventLua);
 const keepScript = new LuaScript(new URL('./keep-log.lua', import.meta.url));
-const closeScript = new LuaScript(new URL('./close-log.lua', import.meta.url), firstEventLua);
+const closeScript = new LuaScript(new URL('./close-log.lua', import.meta.url), firstEventLua, loseLogLua);
 const followScript = new LuaScript(new URL('./follow-log.lua', import.meta.url), firstEventLua);
 const markStoppedScript = new LuaScript(new URL('./mark-stopped.lua', import.meta.url));
 const readScript = new LuaScript(new URL('./read-log.lua', import.meta.url));
@@ -26,7 +28,7 @@ const unfollowScript = new LuaScript(new URL('./unfollow-log.lua', import.meta.u
 const mostOpened = 16;
 
 /** Ids have ten digits at the most; a task of this many events does not exist. */
-const lostLogId = 2_000_000_000;
+export const lostLogId = 2_000_000_000;
 
 /** Who may write to a log: `q` nobody yet, `r<attempt>` that attempt, `x` nobody any more. */
 export type Fence = string;
@@ -133,9 +135,10 @@ export class EventLog {
    * Writes the one terminal event.
    * @param frame what follows `id: <n>\n`, see `endTemplate` and `errorTemplate`
    * @param fence close only while this fence holds; `*`: whatever is open
+   * @param lastId what the holder of the fence knows to be in the log: one that lacks it is `missing`, and left to be ended as lost
    */
-  close(taskId: string, frame: TerminalFrame, fence: Fence = '*'): Promise<CloseOutcome> {
-    return this.end(taskId, frame, fence, ['', 0]);
+  close(taskId: string, frame: TerminalFrame, fence: Fence = '*', lastId = 0): Promise<CloseOutcome> {
+    return this.end(taskId, frame, fence, ['', 0, lastId, lostLogId - 1]);
   }
 
   /**
@@ -144,7 +147,7 @@ export class EventLog {
    * @param task with the newest attempt that its row knows of
    */
   closeLost({ taskId, attempts }: Pick<OpenLog, 'taskId' | 'attempts'>, frame: TerminalFrame): Promise<CloseOutcome> {
-    return this.end(taskId, frame, '*', [lostLogId, attempts]);
+    return this.end(taskId, frame, '*', [lostLogId, attempts, 0, 0]);
   }
 
   private async end(

@@ -2,11 +2,12 @@ import type { Redis } from 'ioredis';
 import { atTurnsEnd } from '../../platform/gathering/turns-end.js';
 import { LuaScript } from '../../platform/redis/lua-script.js';
 import { AppendBatch } from './append-batch.js';
+import { firstEventLua, loseLogLua, lostLogId } from './event-log.js';
 import { eventLogPrefix, hubChannelPrefix, runRecordPrefix } from './event-keys.js';
 import type { LogChunk } from './log-chunk.js';
 import type { ChunkSource, PendingChunk } from './pending-chunk.js';
 
-const appendScript = new LuaScript(new URL('./append-run.lua', import.meta.url));
+const appendScript = new LuaScript(new URL('./append-run.lua', import.meta.url), firstEventLua, loseLogLua);
 /** Bounds one script call, so that Redis answers others in between. */
 const tasksPerCall = 128;
 /** While Redis works on one call, the next is made ready and the last one's readers are served. */
@@ -22,13 +23,17 @@ export class LogAppender {
   private dirty: ChunkSource[] = [];
   private inFlight = 0;
   private isPlanned = false;
+  /** Grows with each connection to Redis that is lost. */
+  private connection = 0;
 
   constructor(
     private readonly redis: Redis,
     private readonly ownHubId: string | null,
     /** Feeds readers in this process, after Redis has acknowledged. */
     private readonly deliverLocally: (chunks: readonly LogChunk[]) => void,
-  ) {}
+  ) {
+    redis.on('close', () => (this.connection += 1));
+  }
 
   /** Called by a writer when it has something new and wasn't queued yet. */
   enqueue(writer: ChunkSource): void {
@@ -55,15 +60,16 @@ export class LogAppender {
       }
       if (chunks.length === 0) continue;
       this.inFlight += 1;
-      this.send(new AppendBatch(chunks));
+      this.send(new AppendBatch(chunks, this.connection), false);
     }
   }
 
-  private send(batch: AppendBatch): void {
-    const args = [this.ownHubId ?? '', hubChannelPrefix, runRecordPrefix, eventLogPrefix, batch.bytes, batch.words];
+  private send(batch: AppendBatch, isRepeat: boolean): void {
+    const prefixes = [hubChannelPrefix, runRecordPrefix, eventLogPrefix];
+    const args = [this.ownHubId ?? '', ...prefixes, batch.bytes, batch.words, isRepeat ? 1 : 0, lostLogId - 1];
     appendScript.run(this.redis, [], args).then(
       (reply) => this.acknowledge(batch, new Set((reply as number[]).map((place) => place - 1))),
-      () => setTimeout(() => this.send(batch), retryDelayMs),
+      () => setTimeout(() => this.send(batch, true), retryDelayMs),
     );
   }
 

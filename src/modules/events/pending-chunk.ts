@@ -2,6 +2,8 @@
 export interface ChunkSource {
   readonly taskId: string;
   readonly fence: string;
+  /** The connection to Redis over which its last chunk was taken, as the appender counts them; null: none was. */
+  takenOver: number | null;
   /** What has gathered since the last call; null when nothing has. */
   take(): PendingChunk | null;
   /** Whether Redis took the chunk; false: the fence is another's, and no more will be taken. */

@@ -30,6 +30,10 @@ export interface RunLogWatcher {
 export class RunLogWriter implements ChunkSource {
   readonly taskId: string;
   readonly fence: string;
+  takenOver: number | null = null;
+  /** Highest event id that Redis has said it has. */
+  takenId: number;
+  private sentId: number;
   private nextId: number;
   private tokenCount: number;
   private plain = '';
@@ -54,6 +58,8 @@ export class RunLogWriter implements ChunkSource {
     this.taskId = start.taskId;
     this.fence = runningFence(start.attempt);
     this.nextId = start.lastId + 1;
+    this.takenId = start.lastId;
+    this.sentId = start.lastId;
     this.tokenCount = start.tokens;
     this.isHeld = options.hold;
   }
@@ -131,6 +137,7 @@ export class RunLogWriter implements ChunkSource {
     this.verbose = null;
     this.facts = '';
     this.inFlight = true;
+    this.sentId = chunk.last;
     return chunk;
   }
 
@@ -141,6 +148,7 @@ export class RunLogWriter implements ChunkSource {
       this.watcher.onFencedOff();
       return;
     }
+    this.takenId = this.sentId;
     if (this.isPaused && this.plain.length < highWaterBytes / 2) {
       this.isPaused = false;
       this.watcher.onResume();

@@ -34,9 +34,10 @@ export class EndTask {
   /**
    * Closes the log with a terminal event, unless it is closed or the fence is another's.
    * @param frame what follows its id line, see `endTemplate` and `errorTemplate`
+   * @param lastId what the holder of the fence knows to be in the log: where Redis has lost it, the task is left to the reconciler
    */
-  async close(taskId: string, frame: TerminalFrame, fence = '*'): Promise<CloseOutcome> {
-    return this.tell(taskId, await this.with_.log.close(taskId, frame, fence), fence);
+  async close(taskId: string, frame: TerminalFrame, fence = '*', lastId = 0): Promise<CloseOutcome> {
+    return this.tell(taskId, await this.with_.log.close(taskId, frame, fence, lastId), fence);
   }
 
   /** Closes the log that Redis lost of a task whose readers may have seen anything; one that is there is kept. */

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import type { Redis } from 'ioredis';
 import pg from 'pg';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Deadlines, Line, PoolQueues } from '../../../src/modules/admission/index.js';
 import { ClaimTask, Reconciler } from '../../../src/modules/dispatch/index.js';
-import { errorTemplate, EventLog, LogAppender, RunLogWriter } from '../../../src/modules/events/index.js';
+import { endTemplate, errorTemplate, EventLog, LogAppender, RunLogWriter } from '../../../src/modules/events/index.js';
 import { leaseKey, Leases, type LivePool, type PoolRegistry, workersKey } from '../../../src/modules/pools/index.js';
 import { CancelTask, EndTask, openTask, TasksRepository } from '../../../src/modules/tasks/index.js';
 import { freshDatabase, freshRedis } from '../../support/stores.js';
@@ -300,6 +301,71 @@ describe('a chunk whose ids the log has passed', () => {
     other.token('c');
     expect(await other.flushed()).toBe(false);
     expect(await here.log.tokens(taskId)).toBe(2);
+  });
+});
+
+describe('a log that came back without what was taken before', () => {
+  /** A task that runs, and of whose log Redis loses the newest chunk: what its readers have seen. */
+  async function withoutItsNewest() {
+    const taskId = await accept(null);
+    const here = new Process();
+    await here.open(taskId);
+    const claim = await here.claim(taskId);
+    await tasks.markRunning({ taskId, attempt: claim.attempt, replicaId: 'r', startedMs: clock.now() });
+    const redis = store.redis.duplicate();
+    const writer = writerOf(taskId, claim, redis);
+    for (const text of ['a', 'b', 'c']) {
+      writer.token(text);
+      expect(await writer.flushed()).toBe(true);
+    }
+    await store.redis.xdel(`{orchd}:events:${taskId}`, `${writer.takenId}-0`);
+    return { taskId, here, claim, redis, writer };
+  }
+
+  async function expectReset(here: Process, taskId: string): Promise<void> {
+    const outcome = await here.claims.again(pool, replicas, taskId);
+    expect(outcome.kind).toBe('missing');
+    await here.reconcile();
+    expect(await stateOf(taskId)).toBe('failed');
+    const { ids, text } = await read(here.log, taskId, 1_000_000);
+    expect(ids.at(-1)).toBe(lostLogId);
+    expect(text).toContain('WORKER_RESET');
+  }
+
+  it('is not gone on with by the worker that knows more: the task is reset, above what its readers hold', async () => {
+    const { taskId, here, redis, writer } = await withoutItsNewest();
+    redis.disconnect(true);
+    await once(redis, 'ready');
+    writer.token('d');
+    expect(await writer.flushed()).toBe(false);
+    expect(await here.log.tokens(taskId)).toBe(2);
+    await expectReset(here, taskId);
+    redis.disconnect();
+  });
+
+  it('is not ended as if it were whole', async () => {
+    const { taskId, here, redis, writer } = await withoutItsNewest();
+    const end = endTemplate({ finish_reason: 'stop' });
+    expect(await here.endTask.close(taskId, end, writer.fence, writer.takenId)).toEqual({ kind: 'missing' });
+    await expectReset(here, taskId);
+    redis.disconnect();
+  });
+
+  it('is canceled above what its readers hold', async () => {
+    const { taskId, here, redis, writer } = await withoutItsNewest();
+    await here.endTask.close(taskId, endTemplate({ finish_reason: 'stop' }), writer.fence, writer.takenId);
+    expect(await here.cancel(taskId)).toEqual({ lastEventId: lostLogId, tokensOut: 2 });
+    expect(await stateOf(taskId)).toBe('canceled');
+    redis.disconnect();
+  });
+
+  it('is asked for only after the connection was lost', async () => {
+    const { redis, writer } = await withoutItsNewest();
+    const asked = vi.spyOn(redis, 'call');
+    writer.token('d');
+    expect(await writer.flushed()).toBe(true);
+    expect(String(asked.mock.calls.at(-1)?.at(-3))).toMatch(/ 0$/);
+    redis.disconnect();
   });
 });
 
