@@ -11,6 +11,8 @@ const paint = (code, text) => (hasColor ? `\u001B[${code}m${text}\u001B[0m` : te
 const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 const PLAIN_EVERY_MS = 10_000;
 const LAST_LINES = 30;
+/** npm first finishes unpacking and then takes all of it back, a minute and more. What a killed step leaves half done has no stamp and is done anew. */
+const GRACE_MS = 2_000;
 
 /** A step failed and the person has been told; whoever catches it only has to end. */
 export class StepFailed extends Error {}
@@ -24,19 +26,23 @@ export class StepFailed extends Error {}
  * @param {string} step.cwd
  * @param {string} step.logFile gets everything the command prints
  * @param {() => string} [step.detail] how far it is, asked about once a second
+ * @param {number} [step.graceMs] how long it may take to stop when we are told to
  */
-export async function runStep({ title, command, cwd, logFile, detail }) {
+export async function runStep({ title, command, cwd, logFile, detail, graceMs = GRACE_MS }) {
   mkdirSync(dirname(logFile), { recursive: true });
   const log = openSync(logFile, 'w');
   const [program, ...args] = command;
   const child = spawn(program, args, { cwd, stdio: ['ignore', log, log] });
   closeSync(log);
   const stopTicking = showProgress(title, detail);
+  // A Ctrl-C arrives twice, from the terminal and from npm, and is waited for both times: a step left behind would go on writing beside the next start.
+  let killing;
   const endChild = (signal) => {
-    child.kill(signal);
     process.exitCode = signal === 'SIGINT' ? 130 : 143;
+    child.kill(signal);
+    killing ??= setTimeout(() => child.kill('SIGKILL'), graceMs);
   };
-  process.once('SIGINT', endChild).once('SIGTERM', endChild);
+  process.on('SIGINT', endChild).on('SIGTERM', endChild);
   const startedAt = Date.now();
   const failure = await new Promise((resolve) => {
     child.once('error', (error) => resolve(error.message));
@@ -45,6 +51,7 @@ export async function runStep({ title, command, cwd, logFile, detail }) {
     );
   });
   process.removeListener('SIGINT', endChild).removeListener('SIGTERM', endChild);
+  clearTimeout(killing);
   stopTicking();
   if (failure === undefined) {
     line(`${paint(32, '✓')} ${title} ${paint(2, `(${seconds(startedAt)})`)}`);
