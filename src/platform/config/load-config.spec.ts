@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
@@ -179,6 +179,11 @@ describe('the file', () => {
     expect(load({}, '# nothing\n').source.isDemo).toBe(false);
   });
 
+  it('must exist when a link under its usual name leads to it', () => {
+    symlinkSync(join(cwd, 'gone.yaml'), join(cwd, 'orchestratord.yaml'));
+    expect(problems({})[0]?.problem).toContain('does not exist');
+  });
+
   it('must exist when ORCHD_CONFIG names it', () => {
     expect(problems({ ORCHD_CONFIG: 'other.yaml' })).toEqual([
       { path: 'ORCHD_CONFIG', problem: `the file ${join(cwd, 'other.yaml')} cannot be read: it does not exist` },
@@ -298,6 +303,27 @@ describe('the report', () => {
     expect(report).toContain('1 problem');
     expect(report).toContain(`${join(cwd, 'orchestratord.yaml')}:1  rols: is not known here; did you mean "roles"?`);
     expect(report).toContain('Nothing was started');
+  });
+
+  it('names the file also where no line is to blame', () => {
+    expect(reportProblems(problems({}, '[]'))).toContain(
+      `${join(cwd, 'orchestratord.yaml')}  configuration: must be an object`,
+    );
+  });
+
+  it('stays readable when the file is something else altogether', () => {
+    const noise = `\u0000\u0007\u0085${'secret: x: ['.repeat(50)}\n`.repeat(30);
+    const lines = reportProblems(problems({}, noise)).split('\n');
+    expect(lines.length).toBeLessThan(20);
+    for (const line of lines) {
+      expect(line.length).toBeLessThan(400);
+      expect(line).not.toMatch(/\p{Cc}/u);
+    }
+  });
+
+  it('tells what to do about a second document', () => {
+    const [found] = problems({}, 'roles: [api]\n---\nserver: {}\n');
+    expect(found).toMatchObject({ path: 'YAML', line: 2, problem: expect.stringContaining('remove the line ---') });
   });
 });
 

@@ -35,6 +35,7 @@ export function reportProblems(problems: readonly Problem[]): string {
 
 function placeOf(problem: Problem): string {
   if (problem.file === undefined) return '';
+  const line = problem.line === undefined ? '' : `:${problem.line}`;
   const column = problem.column === undefined ? '' : `:${problem.column}`;
-  return problem.line === undefined ? '' : `${problem.file}:${problem.line}${column}  `;
+  return `${problem.file}${line}${column}  `;
 }

@@ -1,6 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { lstatSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { isMap, isPair, isScalar, LineCounter, parseDocument, type Document } from 'yaml';
+import { isMap, isPair, isScalar, LineCounter, parseDocument, type Document, type YAMLError } from 'yaml';
 import type { Problem } from './problems.js';
 
 /** What a configuration file holds, before any check of its keys. */
@@ -12,6 +12,9 @@ export interface YamlFile {
 }
 
 const defaultName = 'orchestratord.yaml';
+/** Behind the first faults of a syntax come those that follow from them; a file that is no YAML at all has thousands. */
+const faultsTold = 10;
+const longestMessage = 200;
 
 /** Reads the file `ORCHD_CONFIG` names, else `./orchestratord.yaml` when it is there; null when there is none. */
 export function readYamlFile(
@@ -19,7 +22,8 @@ export function readYamlFile(
   cwd: string,
 ): { yaml: YamlFile | null } | { problems: Problem[] } {
   const file = resolve(cwd, named ?? defaultName);
-  if (named === undefined && !existsSync(file)) return { yaml: null };
+  // A link that leads nowhere is no absence: whoever made it means a file.
+  if (named === undefined && lstatSync(file, { throwIfNoEntry: false }) === undefined) return { yaml: null };
   try {
     return parseYaml(readFileSync(file, 'utf8'), file);
   } catch (error) {
@@ -33,9 +37,9 @@ function parseYaml(text: string, file: string): { yaml: YamlFile } | { problems:
   const faults = [...document.errors, ...document.warnings];
   if (faults.length > 0) {
     return {
-      problems: faults.map((fault) => {
+      problems: faults.slice(0, faultsTold).map((fault) => {
         const { line, col } = lines.linePos(fault.pos[0]);
-        return { path: 'YAML', problem: fault.message, file, line, column: col };
+        return { path: 'YAML', problem: messageOf(fault), file, line, column: col };
       }),
     };
   }
@@ -46,6 +50,13 @@ function parseYaml(text: string, file: string): { yaml: YamlFile } | { problems:
   } catch (error) {
     return { problems: [{ path: 'YAML', problem: reasonOf(error), file }] };
   }
+}
+
+/** What the parser says, which may quote all that is left of the file. */
+function messageOf({ code, message }: YAMLError): string {
+  if (code === 'MULTIPLE_DOCS') return 'A second document begins here: remove the line ---, or what follows it';
+  const printable = message.replaceAll(/\p{Cc}/gu, ' ');
+  return printable.length > longestMessage ? `${printable.slice(0, longestMessage)}…` : printable;
 }
 
 function lineOf(document: Document, lines: LineCounter, path: readonly (string | number)[]): number | undefined {
@@ -64,5 +75,6 @@ function lineOf(document: Document, lines: LineCounter, path: readonly (string |
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if ('code' in error && error.code === 'ENOENT') return 'it does not exist';
+  if ('code' in error && error.code === 'EISDIR') return 'it is a directory';
   return error.message;
 }
