@@ -1,6 +1,7 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { gatherWrites } from './gathered-writes.js';
 import { LuaScript } from './lua-script.js';
+import { isRefusal, unusable } from './redis-connection.errors.js';
 
 /** All our keys share one hash tag, so that scripts may touch several of them. */
 export const keyPrefix = '{orchd}';
@@ -42,34 +43,37 @@ export class RedisConnections {
     return connection;
   }
 
-  /** Resolves when commands can be sent; rejects with the reason after `timeoutMs`. */
+  /** Resolves when commands can be sent; rejects with RedisConnectionError after `timeoutMs`, or at once when we are refused. */
   async ready(timeoutMs: number): Promise<void> {
-    if (this.commands.status === 'ready') return;
-    let lastError: Error | undefined;
-    const remember = (error: Error): void => {
-      lastError = error;
-    };
-    this.commands.on('error', remember);
     try {
-      await new Promise<void>((resolve, reject) => {
-        const timer = setTimeout(() => {
-          this.commands.off('ready', done);
-          reject(lastError ?? new Error(`no answer within ${timeoutMs} ms`));
-        }, timeoutMs);
-        const done = (): void => {
-          clearTimeout(timer);
-          resolve();
-        };
-        this.commands.once('ready', done);
-      });
-    } finally {
-      this.commands.off('error', remember);
+      if (this.commands.status !== 'ready') await this.firstReady(timeoutMs);
+      await LuaScript.loadAll(this.commands);
+    } catch (error) {
+      throw unusable(this.url, error instanceof Error ? error : new Error(String(error)));
     }
-    await LuaScript.loadAll(this.commands);
   }
 
   close(): void {
     for (const connection of [this.commands, this.subscriber, ...this.others]) connection.disconnect();
+  }
+
+  private firstReady(timeoutMs: number): Promise<void> {
+    const { commands } = this;
+    let lastError = new Error(`no answer within ${timeoutMs} ms`);
+    return new Promise((resolve, reject) => {
+      const settle = (act: () => void): void => {
+        clearTimeout(timer);
+        commands.off('ready', onReady).off('error', onError);
+        act();
+      };
+      const onReady = (): void => settle(resolve);
+      const onError = (error: Error): void => {
+        lastError = error;
+        if (isRefusal(error)) settle(() => reject(error));
+      };
+      const timer = setTimeout(() => settle(() => reject(lastError)), timeoutMs);
+      commands.once('ready', onReady).on('error', onError);
+    });
   }
 
   private connect(options: RedisOptions): Redis {
