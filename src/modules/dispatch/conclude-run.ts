@@ -21,7 +21,7 @@ import type { RunView } from './run-view.js';
 import { untilDone } from './until-done.js';
 
 export interface ConclusionCollaborators {
-  readonly eventLog: Pick<EventLog, 'markStopped'>;
+  readonly eventLog: Pick<EventLog, 'markStopped' | 'forgetOpen'>;
   readonly endTask: EndTask;
   readonly keepResult: KeepResult;
   readonly measures: RunMeasures;
@@ -81,6 +81,11 @@ export class ConcludeRun {
     await this.with_.eventLog.markStopped(taskId, claim.attempt).catch(() => undefined);
   }
 
+  /** Its row has ended, and Redis does not know: it came back as it was before. What is left open there would have readers wait for ever. */
+  private async forget({ taskId, claim }: RunView): Promise<void> {
+    await this.with_.eventLog.forgetOpen(taskId, runningFence(claim.attempt)).catch(() => undefined);
+  }
+
   private async conclude(
     attempt: RunAttempt,
     result: DecodeResult,
@@ -123,12 +128,9 @@ export class ConcludeRun {
       await this.close(attempt, errorTemplate(outOfTime(cause, view.pool)));
       return 'done';
     }
-    if (cause !== 'shutdown') {
-      writer.abandon();
-      return 'done';
-    }
     writer.abandon();
-    return 'again';
+    if (cause === 'row-ended') await this.forget(view);
+    return cause === 'shutdown' ? 'again' : 'done';
   }
 
   /** False: somebody else was first. */

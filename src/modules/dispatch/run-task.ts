@@ -20,7 +20,7 @@ export interface RunCollaborators extends AttemptCollaborators, ConclusionCollab
   readonly pools: PoolRegistry;
   readonly claim: ClaimTask;
   readonly leases: Leases;
-  readonly eventLog: Pick<EventLog, 'markStopped' | 'markWarm'>;
+  readonly eventLog: Pick<EventLog, 'markStopped' | 'markWarm' | 'forgetOpen'>;
   readonly continueRun: ContinueRun;
   readonly backInLine: Pick<BackInLine, 'enter' | 'follow'>;
 }

@@ -19,6 +19,7 @@ const openScript = new LuaScript(new URL('./open-log.lua', import.meta.url), fir
 const keepScript = new LuaScript(new URL('./keep-log.lua', import.meta.url));
 const closeScript = new LuaScript(new URL('./close-log.lua', import.meta.url), firstEventLua, loseLogLua);
 const followScript = new LuaScript(new URL('./follow-log.lua', import.meta.url), firstEventLua);
+const forgetScript = new LuaScript(new URL('./forget-log.lua', import.meta.url));
 const markStoppedScript = new LuaScript(new URL('./mark-stopped.lua', import.meta.url));
 const readScript = new LuaScript(new URL('./read-log.lua', import.meta.url));
 const standingsScript = new LuaScript(new URL('./standings.lua', import.meta.url));
@@ -129,6 +130,11 @@ export class EventLog {
   /** Forgets a log of a task that was never accepted: nobody has seen it. */
   async discard(taskId: string): Promise<void> {
     await this.redis.del(runRecordKey(taskId), eventLogKey(taskId));
+  }
+
+  /** Forgets the log of a task that has ended, where Redis came back as it was before: open. @param fence `*`: whatever is open */
+  async forgetOpen(taskId: string, fence: Fence = '*'): Promise<void> {
+    await forgetScript.run(this.redis, [runRecordKey(taskId), eventLogKey(taskId)], [fence]);
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { AppError } from '../../platform/errors/app-error.js';
-import { SseConnection, type EventHub, type Follower, type LogChunk } from '../events/index.js';
+import { SseConnection, type EventHub, type EventLog, type Follower, type LogChunk } from '../events/index.js';
+import { isFinal } from './task-state.js';
 import type { TasksRepository } from './tasks.repository.js';
 import type { TranscriptLogs } from './transcript-logs.js';
 
@@ -21,6 +22,7 @@ export class StreamTask {
     private readonly hub: EventHub,
     private readonly tasks: TasksRepository,
     private readonly transcripts: TranscriptLogs,
+    private readonly log: Pick<EventLog, 'forgetOpen'>,
     private readonly options: { readonly heartbeatMs: number; readonly bufferBytes: number },
   ) {
     this.timer = setInterval(() => {
@@ -43,6 +45,8 @@ export class StreamTask {
     const state = await this.tasks.stateOf(taskId);
     if (state === null) throw new AppError('NOT_FOUND', 'There is no task of that id.');
     await this.transcripts.assertKept(state);
+    // Else this reader would wait for an end that nobody writes.
+    if (isFinal(state.state)) await this.log.forgetOpen(taskId);
     options.onStart();
     if (response.destroyed) return;
     this.attach(taskId, response, options, state.cancelOnDisconnect);

@@ -161,7 +161,7 @@ function createUseCases(
     atOnce,
     placeTask,
     readTask: new ReadTask(new TaskReadsRepository(ground.database.prisma), log, endTask, line, pools),
-    streamTask: new StreamTask(hub, tasks, transcripts, { heartbeatMs, bufferBytes }),
+    streamTask: new StreamTask(hub, tasks, transcripts, log, { heartbeatMs, bufferBytes }),
     cancelTask,
     hub,
     endTask,

@@ -4,6 +4,7 @@ import type { Redis } from 'ioredis';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Deadlines, Line, PoolQueues } from '../../../src/modules/admission/index.js';
+import { ConcludeRun } from '../../../src/modules/dispatch/conclude-run.js';
 import { ClaimTask, Reconciler } from '../../../src/modules/dispatch/index.js';
 import { endTemplate, errorTemplate, EventLog, LogAppender, RunLogWriter } from '../../../src/modules/events/index.js';
 import { leaseKey, Leases, type LivePool, type PoolRegistry, workersKey } from '../../../src/modules/pools/index.js';
@@ -366,6 +367,40 @@ describe('a log that came back without what was taken before', () => {
     expect(await writer.flushed()).toBe(true);
     expect(String(asked.mock.calls.at(-1)?.at(-3))).toMatch(/ 0$/);
     redis.disconnect();
+  });
+});
+
+describe('a log that came back as it was before its end', () => {
+  it("is forgotten, so that readers are given the transcript; one that is closed, or another's, stays", async () => {
+    const taskId = await accept(null);
+    const here = new Process();
+    const { log, endTask } = here;
+    await here.open(taskId);
+    const { attempt } = await here.claim(taskId);
+    await log.forgetOpen(taskId, `r${attempt + 1}`);
+    expect(await log.fence(taskId)).toBe(`r${attempt}`);
+    await endTask.close(taskId, endTemplate({ finish_reason: 'stop' }));
+    await log.forgetOpen(taskId);
+    expect(await log.fence(taskId)).toBe('x');
+    await store.redis.hset(`{orchd}:run:${taskId}`, 'f', `r${attempt}`);
+    await log.forgetOpen(taskId, `r${attempt}`);
+    expect(await log.read(taskId, 1, 1, 'hub')).toBeNull();
+    expect(await store.redis.keys(`*:events:${taskId}`)).toEqual([]);
+  });
+
+  it('is forgotten by a worker that was given its task once more', async () => {
+    const forgotten: unknown[] = [];
+    const eventLog = {
+      markStopped: nothing,
+      forgetOpen: (...about: unknown[]) => nothing().finally(() => forgotten.push(about)),
+    };
+    const slot = { giveBack: nothing } as never;
+    const conclusion = new ConcludeRun({ eventLog } as never, slot, new AbortController().signal);
+    const attempt = { view: { taskId: 't', claim: { attempt: 7 } }, writer: { abandon: () => undefined } } as never;
+    expect(await conclusion.run(attempt, { kind: 'stopped', cause: 'row-ended' })).toBe('done');
+    expect(forgotten).toEqual([['t', 'r7']]);
+    expect(await conclusion.run(attempt, { kind: 'stopped', cause: 'shutdown' })).toBe('again');
+    expect(forgotten).toHaveLength(1);
   });
 });
 
