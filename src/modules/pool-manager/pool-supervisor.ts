@@ -23,6 +23,7 @@ import { discoverGpus, type GpuDiscovery } from './gpus.js';
 import { handoffDirectory, removeHandoff, writeHandoff } from './handoff.js';
 import { endLeftover } from './pid-file.js';
 import type { PackagePool, PoolCollaborators, PoolManagerSettings } from './pool-settings.js';
+import { takePool } from './pool-ownership.js';
 import { mayFollow, type PoolState } from './pool-state.js';
 import type { PoolEvents } from './pool-telemetry.js';
 import type { ReplicaAnnouncement } from './replica-announcer.port.js';
@@ -61,6 +62,7 @@ export class PoolSupervisor {
   private readonly stopping = new AbortController();
   private readonly log: EngineLog;
   private readonly pidFile: string;
+  private readonly ownership: string;
   private readonly handoffs: string;
   private current: ReplicaAnnouncement;
   private record: LossRecord = [];
@@ -78,6 +80,7 @@ export class PoolSupervisor {
     const name = `${pool.id}-${REPLICA_ID}`;
     this.log = new EngineLog(join(settings.runtimeDir, 'logs', `${name}.log`));
     this.pidFile = join(settings.runtimeDir, 'pids', `${name}.json`);
+    this.ownership = join(settings.runtimeDir, 'pids', `${name}.owner`);
     this.handoffs = handoffDirectory(settings.runtimeDir);
     this.current = blank(pool);
   }
@@ -95,11 +98,19 @@ export class PoolSupervisor {
   async stop(): Promise<void> {
     this.stopping.abort();
     await this.running;
-    if (this.current.state !== 'offline') this.enter('offline');
   }
 
+  /** Says nothing of the pool before it is ours, and last of all that it is offline. */
   private async supervise(): Promise<void> {
     const { signal } = this.stopping;
+    const release = await takePool(this.ownership, signal, (text) => this.say(text));
+    if (release === null) return;
+    await this.keepRunning(signal);
+    this.enter('offline');
+    await release();
+  }
+
+  private async keepRunning(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       this.readySinceMs = null;
       const problem = await this.runOnce(signal).then(
@@ -188,7 +199,7 @@ export class PoolSupervisor {
       started_ms: Date.now(),
     };
     await writeHandoff(this.handoffs, handoff).catch((error: unknown) =>
-      this.say(`its handoff file was not written: ${error instanceof Error ? error.message : String(error)}`),
+      this.say(`its handoff file was not written: ${messageOf(error)}`),
     );
   }
 
@@ -239,7 +250,7 @@ export class PoolSupervisor {
 
   /** Waits for the next attempt; for ever when only another configuration helps. */
   private async rest(problem: unknown, signal: AbortSignal): Promise<void> {
-    const lastError = problem instanceof Error ? problem.message : String(problem);
+    const lastError = messageOf(problem);
     const isFinal = problem instanceof ProvisioningError && problem.isFinal;
     const nowMs = Date.now();
     const readyForMs = this.readySinceMs === null ? 0 : nowMs - this.readySinceMs;
@@ -273,6 +284,10 @@ export class PoolSupervisor {
   private say(text: string, isPassing = false): void {
     this.events.progress({ poolId: this.pool.id, text, isPassing });
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

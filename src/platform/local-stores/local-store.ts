@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { type GuardedServer, killQuietly } from './guarded-server.js';
 import { LocalStoreError } from './local-store.errors.js';
-import { claimOwnership } from './owner-lock.js';
+import { claimOwnership } from '../processes/owner-lock.js';
 import { commandLineOf, identifyProcess, isRunning, type ProcessIdentity } from '../processes/process-identity.js';
 import type { LocalStoreLog } from './progress.js';
 

@@ -262,15 +262,26 @@ describe('supervising an engine', () => {
       expect(await isRunning(pid)).toBe(false);
     });
 
-    it('is left alone by another process while it lives', async () => {
+    it('is left to its process while that lives, without a word that could be taken for news of the pool', async () => {
       const pid = await readyPid();
       manager.start([fixture.pool()]);
-      const failed = await status(({ state }) => state === 'failed');
-      expect(failed.lastError).toContain(`Process ${owner.pid ?? 0} already runs this pool`);
+      await vi.waitFor(
+        () => expect(fixture.lines.join()).toContain(`process ${owner.pid} runs this pool already`),
+        WAIT,
+      );
       expect(await isRunning(pid)).toBe(true);
-      expect(JSON.parse(await readFile(join(fixture.settings.runtimeDir, 'pids/p-r0.json'), 'utf8'))).toMatchObject({
-        engine: { pid },
-      });
+      expect(fixture.heard).toEqual([]);
+      owner.kill('SIGKILL');
+      expect((await ready()).pid).not.toBe(pid);
+    });
+
+    it('is left alone by another that stops again', async () => {
+      const pid = await readyPid();
+      manager.start([fixture.pool()]);
+      await vi.waitFor(() => expect(fixture.lines).toHaveLength(1), WAIT);
+      await manager.stop();
+      expect(await isRunning(pid)).toBe(true);
+      expect(fixture.heard).toEqual([]);
     });
   });
 });

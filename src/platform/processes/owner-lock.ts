@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { link, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { identifyProcess, isRunning, type ProcessIdentity } from '../processes/process-identity.js';
+import { identifyProcess, isRunning, type ProcessIdentity } from './process-identity.js';
 
 /** Either we own the directory until `release`, or a live process does. */
 export type Claim = { kind: 'owner'; release: () => Promise<void> } | { kind: 'held'; by: ProcessIdentity };
@@ -10,7 +10,7 @@ export type Claim = { kind: 'owner'; release: () => Promise<void> } | { kind: 'h
 const LOCK_NAME = /^owner[.](\d+)$/;
 
 /**
- * Claims a store's directory for this process. A lock left by a dead process counts for nothing.
+ * Claims a directory (of a store, of a pool's engine) for this process. A lock left by a dead process counts for nothing.
  *
  * Locks are numbered: a dead owner's `owner.7` is never replaced, only outnumbered by `owner.8`, which `link` creates
  * for exactly one of those who try. The highest number counts; its maker clears away the lower ones. So two processes
