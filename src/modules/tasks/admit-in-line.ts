@@ -43,7 +43,7 @@ export class AdmitInLine {
     const bounds = lineBounds(pool, request.priority, pools);
     const { kind, view, droppedTaskId } = await line.enter(entry, bounds);
     if (kind === 'full' || droppedTaskId !== null) telemetry.pushedBack(pool);
-    if (kind === 'full') throw lineIsFull(pool, view, request.priority, clock.now());
+    if (kind === 'full') throw lineIsFull(pool, view, request.priority, bounds, clock.now());
     if (droppedTaskId !== null) dropTask.soon(pool.config.id, droppedTaskId);
     const task = newTask(draft, view, null, clock.now());
     const isNew = await tasks.insert(task).catch(async (error: unknown) => {

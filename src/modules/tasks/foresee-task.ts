@@ -71,7 +71,7 @@ export class ForeseeTask {
       { ...entry, expectedTokens: expectedTokens(request) },
       bounds,
     );
-    if (kind === 'full') throw lineIsFull(pool, view, request.priority, clock.now());
+    if (kind === 'full') throw lineIsFull(pool, view, request.priority, bounds, clock.now());
     const { admission } = newTask(draft, view, null, clock.now());
     const [best] = orderReplicas(replicaSnapshots(pool), replicaWish(draft));
     // Which replica it is was known a moment ago; whether a slot is free the line knows now.

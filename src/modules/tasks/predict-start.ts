@@ -4,10 +4,11 @@ import {
   estimateStart,
   onTimeProbability,
   type Estimate,
+  type LineBounds,
   type LineView,
   type StartEstimate,
 } from '../admission/index.js';
-import { startsPerS, type LivePool } from '../pools/index.js';
+import type { LivePool } from '../pools/index.js';
 
 const shortestRetryMs = 100;
 const longestRetryMs = 60_000;
@@ -40,15 +41,43 @@ export function onTime(pool: LivePool, start: Estimate, tokens: number, budgetMs
   return run === null ? null : Math.round(onTimeProbability(start, run, budgetMs) * 1000) / 1000;
 }
 
+/** What a line that is full lets in, as its bounds say for a class. */
+export type RoomBounds = Pick<LineBounds, 'capacity' | 'classCapacity'>;
+
 /**
- * Milliseconds until the next place in line comes free, from how often tasks started of late. A burst into free slots is not how fast a line
- * drains: it drains no faster than measured runs let go of slots.
+ * Milliseconds until a line that is full has room for one more of the class: in nine of ten cases whoever must start before that has started,
+ * as the same model says that tells starts. @param nowMs Unix ms
  */
+export function roomMs(pool: LivePool, view: LineView, priority: Priority, bounds: RoomBounds, nowMs: number): number {
+  const { interactive, batch } = view.waiting;
+  const free = Math.max(0, pool.slots - view.busySlots);
+  const ofClass = view.waiting[priority];
+  const overPool = starts(interactive + batch - free, bounds.capacity);
+  const overClass = starts(ofClass - free, bounds.classCapacity);
+  // A place of batch comes free only when all that is interactive has started.
+  const first = priority === 'batch' && overClass > 0 ? interactive : 0;
+  const afterStarts = (position: number, of: Priority): number => startsMs(pool, view, of, position, nowMs);
+  const waits = [afterStarts(Math.max(1, overPool) - 1, 'interactive')];
+  if (overClass > 0) waits.push(afterStarts(first + overClass - 1, priority));
+  return Math.round(Math.min(longestRetryMs, Math.max(shortestRetryMs, ...waits)));
+}
+
+/** The same where nothing is known but that the line is full: when the next task leaves it. */
 export function drainMs(pool: LivePool, nowMs: number): number {
-  const { perf, config } = pool;
-  const slots = Math.max(1, pool.slots);
-  const perS = startsPerS(perf, 'interactive', nowMs) + startsPerS(perf, 'batch', nowMs);
-  const measured = [...(perS > 0 ? [1000 / perS] : []), ...(perf.runMs.count > 0 ? [perf.runMs.mean / slots] : [])];
-  const wait = measured.length === 0 ? config.admission.start_hint_ms / slots : Math.max(...measured);
-  return Math.round(Math.min(longestRetryMs, Math.max(shortestRetryMs, wait)));
+  return roomMs(pool, fullView(pool), 'interactive', { capacity: null, classCapacity: null }, nowMs);
+}
+
+/** Tasks that must start before fewer wait than may. @param most null: no bound */
+function starts(waiting: number, most: number | null): number {
+  return most === null ? 0 : Math.max(0, waiting - most + 1);
+}
+
+/** When a task with so many before it has left the line, whether or not a slot is free this moment: somebody else is on the way to that. */
+function startsMs(pool: LivePool, view: LineView, priority: Priority, position: number, nowMs: number): number {
+  const busySlots = Math.max(view.busySlots, pool.slots);
+  return predictStart(pool, { ...view, position, busySlots }, priority, nowMs).p90Ms;
+}
+
+function fullView({ slots }: LivePool): LineView {
+  return { position: 0, waiting: { interactive: 0, batch: 0 }, tokens: { interactive: 0, batch: 0 }, busySlots: slots };
 }

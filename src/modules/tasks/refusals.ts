@@ -3,7 +3,7 @@ import { AppError } from '../../platform/errors/app-error.js';
 import type { LineView } from '../admission/index.js';
 import type { Decision } from '../placement/index.js';
 import type { LivePool } from '../pools/index.js';
-import { drainMs } from './predict-start.js';
+import { roomMs, type RoomBounds } from './predict-start.js';
 import type { SubmitContext } from './draft.js';
 
 const unreadyRetryMs = 2000;
@@ -36,12 +36,22 @@ export function poolVanished(): AppError {
 }
 
 /** No place in line, and nobody who may be dropped for it; says when one should come free. */
-export function lineIsFull(pool: LivePool, view: LineView, priority: Priority, nowMs: number): AppError {
-  const waiting = Math.max(1, view.waiting.interactive + view.waiting.batch);
+export function lineIsFull(
+  pool: LivePool,
+  view: LineView,
+  priority: Priority,
+  bounds: RoomBounds,
+  nowMs: number,
+): AppError {
+  const waiting = view.waiting.interactive + view.waiting.batch;
   const policy = pool.config.queue.full_policy;
-  const message = `The queue of the pool is full for ${priority} tasks: ${waiting} wait. Try again later, or use another pool.`;
+  const why =
+    waiting === 0
+      ? `All slots of the pool are taken, and no ${priority} task may wait for one.`
+      : `The queue of the pool is full for ${priority} tasks: ${waiting} ${waiting === 1 ? 'waits' : 'wait'}.`;
+  const message = `${why} Try again later, or use another pool.`;
   return new AppError(policy === 'drop-lru' ? 'QUEUE_FULL_DROP_LRU' : 'ADMISSION_REJECT', message, {
-    retryAfterMs: drainMs(pool, nowMs),
+    retryAfterMs: roomMs(pool, view, priority, bounds, nowMs),
     policyLabel: policy,
     engine: pool.config.engine.id,
     poolId: pool.config.id,
