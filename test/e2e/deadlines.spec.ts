@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { deadlinesKey } from '../../src/modules/admission/index.js';
 import { aTask, call, cancel, Deployment, submit } from '../support/deployment.js';
 import { expectDocumented } from '../support/openapi.js';
 import type { RunningOrchestrator } from '../support/orchestrator.js';
@@ -23,10 +24,10 @@ describe('deadlines, judged by what was measured', () => {
 
   const post = (task: object) => call(`${home.url}/v2/tasks`, 'POST', task);
 
-  /** Tasks of 4 tokens, as asked for, that take about 200 ms. */
+  /** Tasks of 4 tokens, as asked for, that take about 200 ms, and have all the time they like. */
   async function measure(): Promise<void> {
     for (let n = 0; n < 5; n++) {
-      const task = aTask({ max_tokens: 4 });
+      const task = aTask({ max_tokens: 4, deadline_ms: 600_000 });
       await submit(home.url, task);
       const run = await engine.run(task.prompt);
       run.tokens(1);
@@ -50,8 +51,14 @@ describe('deadlines, judged by what was measured', () => {
     await cancel(home.url, busy.task_id);
   });
 
-  it('refuses what is out of reach and tells the earliest that is not, which is then accepted', async () => {
+  it('keeps no deadline of a task that has ended', async () => {
     await measure();
+    const left = async () => await all.redis?.zcard(deadlinesKey);
+    await waitUntil('no deadline to be left', async () => (await left()) === 0);
+    expect(await left()).toBe(0);
+  });
+
+  it('refuses what is out of reach and tells the earliest that is not, which is then accepted', async () => {
     const perf = async () => (await call(`${home.url}/v2/pools/default`)).body as { perf: { tokens_per_s: unknown } };
     await waitUntil('the measures', async () => (await perf()).perf.tokens_per_s !== null);
     const hopeless = await post(aTask({ max_tokens: 4000, deadline_ms: 1 }));

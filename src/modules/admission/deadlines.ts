@@ -13,9 +13,9 @@ export class Deadlines {
     await this.redis.zadd(deadlinesKey, deadlineMs, taskId);
   }
 
-  /** Tasks whose deadline has passed, at most `count`. */
-  due(nowMs: number, count: number): Promise<string[]> {
-    return this.redis.zrangebyscore(deadlinesKey, '-inf', nowMs, 'LIMIT', 0, count);
+  /** Tasks whose deadline has passed, the earliest first: at most `count`, behind the first `skipped`. */
+  due(nowMs: number, count: number, skipped = 0): Promise<string[]> {
+    return this.redis.zrangebyscore(deadlinesKey, '-inf', nowMs, 'LIMIT', skipped, count);
   }
 
   async forget(...taskIds: readonly string[]): Promise<void> {

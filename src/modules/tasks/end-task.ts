@@ -1,5 +1,6 @@
 import type { TaskError } from '../../contract/events.js';
 import type { Clock } from '../../platform/clock/clock.js';
+import type { Deadlines } from '../admission/index.js';
 import type { CloseOutcome, EventHub, EventLog, TerminalFrame } from '../events/index.js';
 import { errorTemplate } from '../events/index.js';
 import type { Sessions } from '../sessions/index.js';
@@ -25,6 +26,7 @@ export class EndTask {
       readonly keepTranscript: KeepTranscript;
       readonly tasks: TasksRepository;
       readonly sessions: Pick<Sessions, 'settle'>;
+      readonly deadlines: Pick<Deadlines, 'forget'>;
       /** Readers of this process; null in one without. */
       readonly hub: EventHub | null;
       readonly clock: Clock;
@@ -79,10 +81,18 @@ export class EndTask {
     const ending = await this.withPrompt(read);
     const artifactId = await this.with_.keepTranscript.run(task, ending, chunks);
     await this.with_.tasks.settle({ ...ending, artifactId });
-    const turn = endedTurn(task, ending);
-    // The row has ended: if Redis is away now, the turn is found by its age and settled from the row.
-    if (turn !== null) await this.with_.sessions.settle(turn).catch(() => undefined);
+    await this.letGo(task, ending);
     return true;
+  }
+
+  /** What Redis holds for a task that is open. If Redis is away now: the turn is found by its age, the deadline when it has passed. */
+  private async letGo(task: OpenTask, ending: TaskEnding): Promise<void> {
+    const { sessions, deadlines } = this.with_;
+    const turn = endedTurn(task, ending);
+    const steps: Promise<void>[] = [];
+    if (turn !== null) steps.push(sessions.settle(turn));
+    if (task.deadlineMs !== null) steps.push(deadlines.forget(task.taskId));
+    await Promise.allSettled(steps);
   }
 
   /** Readers here have their end, and whoever still runs the task hears of it. */

@@ -157,9 +157,9 @@ function sessionsOf(config: AppConfig, redis: RedisConnections, { pool }: Databa
 
 /** How tasks end in this process. @param hub its readers, if it has any */
 export function endTaskOf(ground: Ground, hub: EventHub | null): EndTask {
-  const { eventLog: log, tasks, sessions, clock } = ground;
+  const { eventLog: log, tasks, sessions, deadlines, clock } = ground;
   const keepTranscript = new KeepTranscript(ground.artifacts.keepArtifact);
-  return new EndTask({ log, keepTranscript, tasks, sessions, hub, clock });
+  return new EndTask({ log, keepTranscript, tasks, sessions, deadlines, hub, clock });
 }
 
 /** How waiting tasks that lose their places end in this process. */

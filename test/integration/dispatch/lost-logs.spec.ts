@@ -80,6 +80,7 @@ class Process {
       keepTranscript,
       tasks,
       sessions: { settle: nothing } as never,
+      deadlines: this.deadlines,
       hub: null,
       clock,
     });
