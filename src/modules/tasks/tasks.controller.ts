@@ -15,6 +15,7 @@ import {
 import { invalidParams } from '../../platform/errors/app-error.js';
 import { ValidBody, ValidParams, ValidQuery } from '../../platform/http/validated.js';
 import { correlationHeader } from '../../platform/http/correlation.js';
+import { prefersEventStream } from './accept.js';
 import { budgetHeaders } from './budget-headers.js';
 import { CancelTask } from './cancel-task.js';
 import { ForeseeTask } from './foresee-task.js';
@@ -45,7 +46,7 @@ export class TasksController {
   ): Promise<void> {
     const keyed =
       body.task_id === undefined ? taskIdOfKey(request.headers['idempotency-key'], String(request.caller)) : null;
-    const wantsStream = acceptsEventStream(request.headers.accept);
+    const wantsStream = prefersEventStream(request.headers.accept);
     const context = {
       correlationId: request.id,
       identity: String(request.identity ?? 'none'),
@@ -121,11 +122,6 @@ export class TasksController {
     const receipt: CancelReceipt = { last_event_id: lastEventId, tokens_out: tokensOut, engine_stopped: isStopped };
     await reply.code(200).header('Preference-Applied', 'return=representation').send(receipt);
   }
-}
-
-/** Whether the client asks for the stream in the same round trip: an exact media type in `Accept`, any parameters. */
-function acceptsEventStream(accept: string | undefined): boolean {
-  return accept !== undefined && /(?:^|,)\s*text\/event-stream\s*(?:;|,|$)/i.test(accept);
 }
 
 /** `Last-Event-ID` as a number; none, or an empty one, is the start. */
