@@ -43,12 +43,16 @@ export function pageOf<Item extends z.ZodType>(item: Item, id: string) {
 /** The greatest time a Date can hold, in Unix ms. */
 const latestMs = 8_640_000_000_000_000;
 
+/** `Date.parse` alone takes anything that ends in a number: `task-7` would be a day in July 2001. */
+const iso8601 = /^(?:\d{4}|[+-]\d{6})-\d\d(?:-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?)?$/i;
+
 function unixMs(text: string): number {
-  return /^\d{1,16}$/.test(text) ? Number(text) : Date.parse(text);
+  if (/^\d{1,16}$/.test(text)) return Number(text);
+  return iso8601.test(text) ? Date.parse(text) : Number.NaN;
 }
 
 /** ISO 8601 or Unix milliseconds; becomes Unix milliseconds, nothing before 1970. */
 export const since = z
   .string()
-  .refine((text) => unixMs(text) <= latestMs, 'is neither ISO 8601 nor Unix milliseconds')
+  .refine((text) => unixMs(text) <= latestMs, 'is neither ISO 8601 (in a URL with %2B for "+") nor Unix milliseconds')
   .transform((text) => Math.max(0, unixMs(text)));
