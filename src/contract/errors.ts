@@ -49,7 +49,7 @@ export const errorEnvelope = z
     policy_label: z.string().optional(),
     engine: z.string().optional(),
     pool_id: z.string().optional(),
-    details: z.array(errorDetail).optional(),
+    details: z.array(errorDetail).optional().describe('All problems of the request, a hundred at most.'),
     correlation_id: z.string().describe('Quote this when asking for help; it is in the logs.'),
   })
   .meta({ id: 'ErrorEnvelope' });

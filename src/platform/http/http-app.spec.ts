@@ -124,6 +124,7 @@ describe('without a token, on loopback', () => {
     [[], 'body', 'must be an object'],
     ['"text"', 'body', 'must be an object'],
     ['{"a":', 'body', 'is not valid JSON'],
+    ['{"sampling":{"json_schema":{"maximum":-1e999}}}', 'sampling.json_schema.maximum', 'is a number too large'],
     ['{"sampling":{"__proto__":{"a":1}}}', 'sampling.__proto__', 'is a forbidden key'],
     [Buffer.from([0x22, 0xff, 0x22]), 'body', 'is not UTF-8'],
     ['', 'body', 'is required'],
@@ -158,6 +159,24 @@ describe('without a token, on loopback', () => {
     ]);
   });
 
+  it('names a hundred problems of a body that has a thousand', async () => {
+    const unknown = Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`key${index}`, index]));
+    const response = await post({ ...good, ...unknown, max_tokens: 0 });
+    expect(response.statusCode).toBe(400);
+    expect(response.json().details).toHaveLength(100);
+    expect(response.json().details[0]).toEqual({ field: 'max_tokens', problem: 'must be at least 1' });
+  });
+
+  it.each([
+    ['2026-11-27T08:15:00Z', '2026-11-27T08:15:00.000Z'],
+    ['2026-11-27T09:15:00.5%2B01:00', '2026-11-27T08:15:00.500Z'],
+    ['2026-11-27', '2026-11-27T00:00:00.000Z'],
+    ['1795767300000', '2026-11-27T08:15:00.000Z'],
+  ])('takes since=%s', async (text, moment) => {
+    const response = await app.inject({ url: `/v2/tasks?since=${text}` });
+    expect(response.json().since).toBe(Date.parse(moment));
+  });
+
   it.each([
     ['text/plain', good],
     ['application/x-www-form-urlencoded', 'a=b'],
@@ -179,6 +198,9 @@ describe('without a token, on loopback', () => {
     ['/v2/tasks?model_ref=a%00b', 'query.model_ref'],
     ['/v2/tasks?__proto__=1', 'query.__proto__'],
     ['/v2/tasks?since=yesterday', 'query.since'],
+    ['/v2/tasks?since=task-7', 'query.since'],
+    ['/v2/tasks?since=-86400000', 'query.since'],
+    ['/v2/tasks?since=2026-11-27T09:15:00+01:00', 'query.since'],
     ['/v2/tasks/not-a-uuid', 'path.id'],
     [`/v2/tasks/${'a'.repeat(3000)}`, 'path'],
     ['/v2/tasks/%zz', 'path'],

@@ -5,7 +5,7 @@ const deepest = 100;
 
 /**
  * What nothing behind the door may get, or null: NUL characters (Postgres text refuses them), half surrogate pairs (jsonb refuses them),
- * nesting without measure, and `__proto__`. Found here, it is the client's 400 with the field's name; found later, it would be our 500.
+ * nesting without measure, `__proto__`, and numbers beyond ±1.8e308 (read as infinity, they would be written as `null`). Found here, it is the client's 400 with the field's name; found later, it would be our 500.
  */
 export function unstorable(value: unknown): ErrorDetail | null {
   const found = search(value, 0);
@@ -22,6 +22,8 @@ interface Found {
 
 function search(value: unknown, depth: number): Found | null {
   if (typeof value === 'string') return searchText(value);
+  if (typeof value === 'number')
+    return Number.isFinite(value) ? null : { path: [], problem: 'is a number too large for JSON (RFC 8785)' };
   if (typeof value !== 'object' || value === null) return null;
   if (depth === deepest) return { path: [], problem: `is nested deeper than ${deepest} levels` };
   return Array.isArray(value) ? searchItems(value, depth) : searchEntries(value, depth);
@@ -36,7 +38,9 @@ function searchItems(items: readonly unknown[], depth: number): Found | null {
 }
 
 function searchEntries(value: object, depth: number): Found | null {
-  for (const [key, child] of Object.entries(value)) {
+  // Not `Object.entries`, whose pairs take a second of a large object with many keys.
+  for (const key of Object.keys(value)) {
+    const child = (value as Readonly<Record<string, unknown>>)[key];
     // JSON.parse makes it an ordinary key; the first copy onto another object would replace that object's prototype.
     if (key === '__proto__') return { path: [key], problem: 'is a forbidden key' };
     const found = searchText(key) ?? search(child, depth + 1);

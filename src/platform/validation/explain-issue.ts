@@ -10,21 +10,36 @@ export interface Finding {
 export type Checked<Value> =
   { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly findings: readonly Finding[] };
 
-/** Parses with a schema; on failure every issue in plain words. The input itself is never repeated: it may hold a prompt or a secret. */
+/** As many as a client can use. A hostile input has a hundred thousand; putting each into words kept everybody else waiting for ten seconds. */
+const mostFindings = 100;
+
+/**
+ * Parses with a schema; on failure the issues in plain words, a hundred at most. The input itself is never repeated: it may hold a prompt or a
+ * secret.
+ */
 export function check<Schema extends z.ZodType>(schema: Schema, input: unknown): Checked<z.output<Schema>> {
   // With an explainer zod takes its slow way, three times as long; nearly all inputs need none.
   const result = schema.safeParse(input);
   if (result.success) return { ok: true, value: result.data };
   const explained = schema.safeParse(input, explainer);
-  return { ok: false, findings: explained.error?.issues.flatMap(findingsOf) ?? [] };
+  return { ok: false, findings: firstFindings(explained.error?.issues ?? []) };
+}
+
+function firstFindings(issues: readonly z.core.$ZodIssue[]): readonly Finding[] {
+  const found: Finding[] = [];
+  for (const issue of issues) {
+    found.push(...findingsOf(issue, mostFindings - found.length));
+    if (found.length === mostFindings) break;
+  }
+  return found;
 }
 
 /** Zod reports unknown keys of one object as one issue; a client wants each by its own path. */
-function findingsOf(issue: z.core.$ZodIssue): readonly Finding[] {
+function findingsOf(issue: z.core.$ZodIssue, most: number): readonly Finding[] {
   const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
   if (issue.code !== 'unrecognized_keys') return [{ path, problem: issue.message }];
   const known: readonly string[] = issue.message === '' ? [] : issue.message.split('\n');
-  return issue.keys.map((key) => ({ path: [...path, key], problem: unknownKey(key, known) }));
+  return issue.keys.slice(0, most).map((key) => ({ path: [...path, key], problem: unknownKey(key, known) }));
 }
 
 function unknownKey(key: string, known: readonly string[]): string {
