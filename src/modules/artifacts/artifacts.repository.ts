@@ -33,9 +33,11 @@ const aloneFromBytes = 262_144;
 /** The rows of artifacts. Rejects when Postgres is away. */
 export class ArtifactsRepository {
   private readonly writes: WriteBatcher<NewArtifact, KeptArtifact | null>;
+  private readonly looks: WriteBatcher<string, boolean>;
 
   constructor(private readonly pool: Pool) {
     this.writes = new WriteBatcher((artifacts) => this.write(artifacts), { maxItems: 64, parallel: 2 });
+    this.looks = new WriteBatcher((ids) => this.whichExist(ids), { maxItems: 256, parallel: 2 });
   }
 
   /**
@@ -58,9 +60,9 @@ export class ArtifactsRepository {
     return row === undefined ? null : { summary: summaryOf(row), content: row.content, contentKey: row.content_key };
   }
 
-  async exists(id: string): Promise<boolean> {
-    const text = 'SELECT 1 FROM artifacts WHERE id = $1';
-    return (await this.pool.query({ name: 'artifact-exists', text, values: [id] })).rows.length > 0;
+  /** Concurrent calls share a statement: a crowd of readers asks before it is told how a task went. */
+  exists(id: string): Promise<boolean> {
+    return this.looks.add(id);
   }
 
   /** At most `limit` artifacts after the cursor, newest first. */
@@ -89,6 +91,13 @@ export class ArtifactsRepository {
       values: [id],
     });
     return found.rows[0]?.content_key;
+  }
+
+  private async whichExist(ids: readonly string[]): Promise<boolean[]> {
+    const text = 'SELECT id FROM artifacts WHERE id = ANY($1)';
+    const found = await this.pool.query<{ id: string }>({ name: 'artifacts-exist', text, values: [ids] });
+    const existing = new Set(found.rows.map(({ id }) => id));
+    return ids.map((id) => existing.has(id));
   }
 
   private async write(artifacts: readonly NewArtifact[]): Promise<(KeptArtifact | null)[]> {

@@ -7,7 +7,8 @@ import type { PoolRegistry } from '../pools/index.js';
 import type { EngineStop } from './engine-stop.js';
 import type { EndTask } from './end-task.js';
 import { openLog } from './open-task.js';
-import type { TasksRepository, TaskStanding } from './tasks.repository.js';
+import type { TaskStanding } from './standing-rows.js';
+import type { TasksRepository } from './tasks.repository.js';
 import type { CancelCause, TasksTelemetry } from './tasks.telemetry.js';
 
 export interface CancelReceipt {

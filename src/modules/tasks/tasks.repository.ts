@@ -1,8 +1,9 @@
 import type { Pool } from 'pg';
 import type { EngineId } from '../../contract/common.js';
-import type { PlacementRecord, TaskState } from '../../contract/task-response.js';
+import type { PlacementRecord } from '../../contract/task-response.js';
 import { WriteBatcher } from '../../platform/database/write-batcher.js';
 import { listedTask, openPageSql, openSql, openTask, type ListedRow, type OpenRow } from './open-rows.js';
+import { standingOf, standingsSql, type StandingRow, type TaskStanding } from './standing-rows.js';
 import type { ListedTask, NewTask, OpenTask, SettledTask } from './task-record.js';
 
 /** Marks a task as begun by an attempt. */
@@ -33,20 +34,6 @@ export interface TaskMove {
 export interface AcceptedBefore {
   readonly bodyHash: string;
   readonly admission: NewTask['admission'];
-}
-
-/** How a task stands now. */
-export interface TaskStanding {
-  readonly state: TaskState;
-  readonly engine: EngineId;
-  readonly poolId: string;
-  /** Null before it began. */
-  readonly replicaId: string | null;
-  readonly cancelOnDisconnect: boolean;
-  /** Its transcript; null while it is open, or when it ended before transcripts were kept. */
-  readonly artifactId: string | null;
-  /** 0 until it has ended. */
-  readonly tokensOut: number;
 }
 
 const insertSql = `
@@ -101,6 +88,7 @@ export class TasksRepository {
   private readonly moves: WriteBatcher<TaskMove, boolean>;
   private readonly endings: WriteBatcher<SettledTask, boolean>;
   private readonly openReads: WriteBatcher<string, OpenTask | null>;
+  private readonly stateReads: WriteBatcher<string, TaskStanding | null>;
 
   constructor(private readonly pool: Pool) {
     this.inserts = this.batcher('task-insert', insertSql, insertRow);
@@ -109,6 +97,7 @@ export class TasksRepository {
     this.moves = this.batcher('task-move', moveSql, moveRow);
     this.endings = this.batcher('task-settle', settleSql, endingRow);
     this.openReads = new WriteBatcher((taskIds) => this.readOpen(taskIds), { maxItems: 64, parallel: 2 });
+    this.stateReads = new WriteBatcher((taskIds) => this.readStates(taskIds), { maxItems: 256, parallel: 2 });
   }
 
   /** Accepts a task durably. False: a task of that id was accepted before. */
@@ -150,22 +139,9 @@ export class TasksRepository {
     return row === undefined ? null : { bodyHash: row.body_hash, admission: row.admission };
   }
 
-  /** State, place and reader's wish of a task, null when unknown. */
-  async stateOf(taskId: string): Promise<TaskStanding | null> {
-    const text = `SELECT state, engine, pool_id, replica_id, tokens_out, artifact_id, request->>'on_disconnect' AS on_disconnect FROM tasks WHERE task_id = $1`;
-    const { rows } = await this.pool.query<StandingRow>({ name: 'task-state', text, values: [taskId] });
-    const row = rows[0];
-    if (row === undefined) return null;
-    const { state, engine, pool_id: poolId, replica_id: replicaId, on_disconnect: onDisconnect } = row;
-    return {
-      state,
-      engine,
-      poolId,
-      replicaId,
-      cancelOnDisconnect: onDisconnect === 'cancel',
-      tokensOut: row.tokens_out ?? 0,
-      artifactId: row.artifact_id,
-    };
+  /** State, place and reader's wish of a task, null when unknown. Concurrent calls share a statement. */
+  stateOf(taskId: string): Promise<TaskStanding | null> {
+    return this.stateReads.add(taskId);
   }
 
   /** One open task; null when it is unknown or has ended. Concurrent calls share a statement. */
@@ -215,6 +191,12 @@ export class TasksRepository {
     return taskIds.map((taskId) => open.get(taskId) ?? null);
   }
 
+  private async readStates(taskIds: readonly string[]): Promise<(TaskStanding | null)[]> {
+    const found = await this.pool.query<StandingRow>({ name: 'task-states', text: standingsSql, values: [taskIds] });
+    const standings = new Map(found.rows.map((row) => [row.task_id, standingOf(row)]));
+    return taskIds.map((taskId) => standings.get(taskId) ?? null);
+  }
+
   private batcher<Item extends { readonly taskId: string }>(
     name: string,
     text: string,
@@ -232,16 +214,6 @@ export class TasksRepository {
     };
     return new WriteBatcher(write, { maxItems: 128, parallel: 2 });
   }
-}
-
-interface StandingRow {
-  state: TaskState;
-  engine: EngineId;
-  pool_id: string;
-  replica_id: string | null;
-  tokens_out: number | null;
-  on_disconnect: string | null;
-  artifact_id: string | null;
 }
 
 /** What is null is left out: Postgres reads each of thousands of rows a second, and takes a missing field for null. */

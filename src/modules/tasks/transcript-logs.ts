@@ -3,7 +3,8 @@ import type { ReadArtifact } from '../artifacts/index.js';
 import type { EndedLogs, EventArchiveRepository, LogChunk } from '../events/index.js';
 import { isFinal } from './task-state.js';
 import { logOfTranscript } from './transcript.js';
-import type { TasksRepository, TaskStanding } from './tasks.repository.js';
+import type { TaskStanding } from './standing-rows.js';
+import type { TasksRepository } from './tasks.repository.js';
 
 /** The logs of ended tasks, read back from their transcripts; those of tasks that ended before there were any, from the archive. */
 export class TranscriptLogs implements EndedLogs {

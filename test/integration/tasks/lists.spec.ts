@@ -167,6 +167,22 @@ describe('lists of many tasks', () => {
     return found.rows.map(({ task_id }) => task_id);
   }
 
+  it('tells a crowd of readers how their tasks stand in few statements', async () => {
+    const tasks = new TasksRepository(spied);
+    const { rows } = await db.query<{ task_id: string; state: string; pool_id: string; artifact_id: string | null }>(
+      'SELECT task_id, state, pool_id, artifact_id FROM tasks LIMIT 500',
+    );
+    sent.length = 0;
+    const unknown = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+    const found = await Promise.all(
+      [...rows, ...rows, { task_id: unknown }].map(({ task_id }) => tasks.stateOf(task_id)),
+    );
+    const wanted = rows.map(({ state, pool_id, artifact_id }) => [state, pool_id, artifact_id]);
+    const told = found.map((one) => (one === null ? null : [one.state, one.poolId, one.artifactId]));
+    expect(told).toEqual([...wanted, ...wanted, null]);
+    expect(sent.length).toBeLessThan(10);
+  });
+
   it('gives the reconciler all that is open, oldest first, in pages', async () => {
     const tasks = new TasksRepository(db);
     const first = await tasks.listOpen(40, null, newestMs);
