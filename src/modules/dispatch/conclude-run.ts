@@ -91,6 +91,8 @@ export class ConcludeRun {
     result: DecodeResult,
   ): Promise<{ readonly outcome: RunOutcome; readonly hasAnswered: boolean }> {
     const { view, writer } = attempt;
+    // An engine may refuse before the task's row is written: an end that nobody follows yet would be seen late, and noted later.
+    await attempt.accepted();
     switch (result.kind) {
       case 'ended':
         return { outcome: 'done', hasAnswered: await this.end(attempt, result.usage) };

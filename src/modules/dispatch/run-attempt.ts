@@ -39,6 +39,7 @@ export class RunAttempt {
   private readonly decode: Decode;
   private opening: Promise<void> = Promise.resolve();
   private turn: SessionFacts = {};
+  private row: Promise<boolean> | null = null;
 
   constructor(
     private readonly with_: AttemptCollaborators,
@@ -66,6 +67,11 @@ export class RunAttempt {
     return this.opening;
   }
 
+  /** Resolves when the task's row is there, or never will be. */
+  async accepted(): Promise<void> {
+    await this.row;
+  }
+
   get facts(): DecodeFacts {
     return this.decode.facts;
   }
@@ -76,6 +82,7 @@ export class RunAttempt {
    * @param row where the row is still being written: true when it is there, false when it will never be; null: it was there before
    */
   async run(tried: ReadonlySet<string>, row: Promise<boolean> | null): Promise<DecodeResult> {
+    this.row = row;
     this.openRow(row);
     this.turn = await beginTurn(this.with_, this.view);
     const result = await this.decodeOn(tried);
