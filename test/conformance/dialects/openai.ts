@@ -134,6 +134,13 @@ export const openAiEmbedding: AnswerDialect = {
   unusable: {
     'a vector is missing': JSON.stringify({ data: [{ embedding: [1], index: 1 }] }),
     'no vectors': JSON.stringify({ data: 'none' }),
+    'a vector is empty': JSON.stringify({ data: [0, 1].map((index) => ({ embedding: [], index })) }),
+    'vectors differ in length': JSON.stringify({
+      data: [
+        { embedding: [1], index: 0 },
+        { embedding: [1, 2], index: 1 },
+      ],
+    }),
   },
   errorBody,
 };

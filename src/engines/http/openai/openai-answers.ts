@@ -24,7 +24,7 @@ export function rerankBody(model: string | undefined, { query, documents }: Rera
   return JSON.stringify({ model, query, documents, top_n: documents.length });
 }
 
-/** The vectors in the order of the inputs. Throws EngineError when one is missing. */
+/** The vectors in the order of the inputs. Throws EngineError when one is missing, empty, or of another length than the others. */
 export function readEmbeddings(text: string, { inputs }: EmbeddingWork): EngineUsage {
   const answer = embeddingsAnswer.safeParse(parseAnswer(text));
   if (!answer.success) throw unreadable('no embeddings');
@@ -33,6 +33,9 @@ export function readEmbeddings(text: string, { inputs }: EmbeddingWork): EngineU
     inputs.length,
     'vector',
   );
+  const length = embeddings[0]?.length ?? 0;
+  if (embeddings.some((vector) => vector.length !== length || length === 0))
+    throw unreadable('vectors of different lengths, or of none');
   return { ...spent(answer.data.usage), result: { embeddings } };
 }
 
