@@ -39,7 +39,7 @@ describe('placement between pools', () => {
     for (let n = 0; n < 2; n++) engines.push(await ScriptedEngine.start({ slots: 2 }));
     const [one, other] = engines;
     if (one === undefined || other === undefined) throw new Error('no engines');
-    const pools = [poolOf('a', one, '0'), poolOf('b', other, '1', { ctx: 64 })];
+    const pools = [poolOf('a', one, '0', { queue: { capacity: 1 } }), poolOf('b', other, '1', { ctx: 64 })];
     all = await Deployment.create({ engines: [], config: { pools } });
     home = await all.start(['api', 'worker', 'pool-manager']);
   });
@@ -107,5 +107,25 @@ describe('placement between pools', () => {
       reasons: [expect.stringContaining('100 tokens of context') as string],
       candidates: [{ pool_id: 'a' }, { pool_id: 'b' }],
     });
+  });
+
+  it('goes to the next best pool where the line of the best is full, if it may', async () => {
+    const post = (placement: object, query = '') =>
+      call(`${home.url}/v2/tasks${query}`, 'POST', aTask({ max_tokens: 10, placement }));
+    const pinned = { mode: 'pin', pin_pool_id: 'a' };
+    // Two run, and one may wait.
+    for (let n = 0; n < 3; n++) expect((await post(pinned)).status).toBe(202);
+    const full = { status: 429, body: { code: 'ADMISSION_REJECT', pool_id: 'a' } };
+    expect(await post(pinned)).toMatchObject(full);
+    const preferred = { mode: 'prefer', prefer_pools: ['a'] };
+    expect(await post({ ...preferred, allow_fallback: false })).toMatchObject(full);
+    const foreseen = await post(preferred, '?dry_run=true');
+    expect(foreseen.body).toMatchObject({ outcome: 'accepted', placement: { pool_id: 'b', fallback: true } });
+    const { status, body } = await post(preferred);
+    expect([status, body]).toMatchObject([202, { pool_id: 'b' }]);
+    const { task_id: taskId } = body as { task_id: string };
+    const read = await call(`${home.url}/v2/tasks/${taskId}`);
+    const candidates = [{ pool_id: 'b' }, { pool_id: 'a', feasible: false, reasons: ['its line is full'] }];
+    expect(read.body).toMatchObject({ placement: { fallback: true, candidates } });
   });
 });

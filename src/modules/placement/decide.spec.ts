@@ -20,6 +20,7 @@ function pool(id: string, changes: Partial<PoolSnapshot> = {}): PoolSnapshot {
     ctxMax: 4096,
     replicas: [replica('r0')],
     waiting: 0,
+    isFull: false,
     predicted: null,
     ...changes,
   };
@@ -70,6 +71,7 @@ const somePool = (id: string): fc.Arbitrary<PoolSnapshot> =>
       modelNames: fc.constantFrom(['m'], ['alias', 'm'], ['other']),
       ctxMax: fc.constantFrom(null, 50, 4096),
       waiting: fc.integer({ min: 0, max: 3 }),
+      isFull: fc.boolean(),
       predicted: fc.option(fc.record({ startMs: fc.nat({ max: 2 }), runMs: fc.nat({ max: 2 }) })),
       replicas: fc.array(someReplica, { maxLength: 3 }),
     })
@@ -106,6 +108,7 @@ function canTake({ modelRef, ctxNeeded, kvTokens, wish: wanted }: PlacementReque
   const { require_device_mask: mask, avoid_pools: avoided } = { avoid_pools: [], ...wanted };
   return [
     candidate.ready,
+    !candidate.isFull,
     candidate.modelNames.includes(modelRef),
     candidate.features?.has('prompt') !== false,
     (candidate.ctxMax ?? Infinity) >= ctxNeeded,

@@ -1,15 +1,16 @@
 import { memoryLack } from './kv-room.js';
 import type { PlacementRequest, PoolSnapshot } from './snapshot.js';
 
-/** Why a pool can't take a task. `memory` and `unready` pass with time; the others don't. */
+/** Why a pool can't take a task. `memory`, `full` and `unready` pass with time; the others don't. */
 export interface Obstacle {
-  readonly kind: 'model' | 'engine' | 'avoided' | 'mask' | 'feature' | 'profile' | 'ctx' | 'memory' | 'unready';
+  readonly kind:
+    'model' | 'engine' | 'avoided' | 'mask' | 'feature' | 'profile' | 'ctx' | 'memory' | 'full' | 'unready';
   readonly text: string;
   /** Field of the request that asks for what is not there, where it is one of its own. */
   readonly field?: string;
 }
 
-export const isPassing = ({ kind }: Obstacle): boolean => kind === 'memory' || kind === 'unready';
+export const isPassing = ({ kind }: Obstacle): boolean => kind === 'memory' || kind === 'full' || kind === 'unready';
 
 /** What a pool must fulfil: null, or what is wrong. */
 type Rule = (request: PlacementRequest, pool: PoolSnapshot) => Obstacle | null;
@@ -47,6 +48,8 @@ const rules: readonly Rule[] = [
     const text = memoryLack(request, pool);
     return text === null ? null : { kind: 'memory', text };
   },
+
+  (_, { isFull }) => (isFull ? { kind: 'full', text: 'its line is full' } : null),
 
   (_, { ready, unreadyReason }) => (ready ? null : { kind: 'unready', text: unreadyReason ?? 'it is not ready' }),
 ];

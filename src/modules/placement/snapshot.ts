@@ -31,6 +31,8 @@ export interface PoolSnapshot {
   readonly ctxMax: number | null;
   readonly replicas: readonly ReplicaSnapshot[];
   readonly waiting: number;
+  /** Its line has just had no room for this task. */
+  readonly isFull: boolean;
   /** When a task like this would start here and how long it would run, ms, from what was measured; null before anything was. */
   readonly predicted: { readonly startMs: number; readonly runMs: number } | null;
 }

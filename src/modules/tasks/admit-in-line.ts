@@ -51,9 +51,10 @@ export class AdmitInLine {
       throw error;
     });
     if (!isNew) {
-      // A repeat of a task that waits has taken its place for it; one that waits no more, and whose log is gone, needs none.
+      // A repeat of a task that waits here has taken its place for it; one that waits elsewhere, or no more, needs none.
       const state = await tasks.stateOf(taskId);
-      if (kind === 'entered' && state?.state !== 'queued') await line.leave(task.poolId, taskId);
+      const waitsHere = state?.state === 'queued' && state.poolId === task.poolId;
+      if (kind === 'entered' && !waitsHere) await line.leave(task.poolId, taskId);
       return null;
     }
     const started = await this.open(task, context, bounds.makesRoom);

@@ -22,12 +22,21 @@ export class DraftTask {
     },
   ) {}
 
-  /** Rejects when Redis is away, for a task of a session. */
-  async run(taskId: string, hash: string, request: TaskRequest, context: SubmitContext): Promise<Drafted> {
+  /**
+   * Rejects when Redis is away, for a task of a session.
+   * @param full pools whose lines have just had no room for it
+   */
+  async run(
+    taskId: string,
+    hash: string,
+    request: TaskRequest,
+    context: SubmitContext,
+    full: ReadonlySet<string>,
+  ): Promise<Drafted> {
     const { pools, placeTask } = this.with_;
     const home = await this.homeOf(request);
     const candidates = pools.all();
-    const decision = placeTask.run(request, candidates, home);
+    const decision = placeTask.run(request, candidates, home, full);
     const pool = candidates.find(({ config }) => config.id === decision.poolId) ?? null;
     if (decision.kind === 'none') return { kind: 'refused', decision, error: noPool(decision, pool) };
     if (pool === null) return { kind: 'refused', decision, error: poolVanished() };

@@ -13,6 +13,7 @@ import { bodyHash } from './body-hash.js';
 import type { DraftTask } from './draft-task.js';
 import { newTask, replicaWish, type AdmissionGate, type Draft, type SubmitContext } from './draft.js';
 import { lineBounds } from './line-bounds.js';
+import { whereThereIsRoom } from './lines-with-room.js';
 import { replicaSnapshots } from './pool-snapshot.js';
 import { conflict, deadlinePassed, lineIsFull } from './refusals.js';
 import { expectedTokens } from './task-record.js';
@@ -46,12 +47,26 @@ export class ForeseeTask {
     const before = await this.acceptedBefore(request, context);
     if (before !== null) return before;
     if (request.deadline_ms !== undefined && request.deadline_ms <= 0) throw deadlinePassed();
-    const drafted = await this.with_.drafts.run(request.task_id ?? newUuid(), '', request, context);
-    seen.decision = drafted.decision;
+    const entered = await whereThereIsRoom((full) => this.enter(request, context, full, seen));
+    return { ...entered, ...placementOf(seen) };
+  }
+
+  /** Null: all pools that could take it are full. */
+  private async enter(
+    request: TaskRequest,
+    context: SubmitContext,
+    full: ReadonlySet<string>,
+    seen: Seen,
+  ): Promise<DryRun | null> {
+    const drafted = await this.with_.drafts.run(request.task_id ?? newUuid(), '', request, context, full);
+    if (drafted.kind === 'refused' && full.size > 0) return null;
+    seen.decision ??= drafted.decision;
     if (drafted.kind === 'refused') throw drafted.error;
     const { draft } = drafted;
     for (const gate of this.with_.gates) await gate.foresee(draft);
-    return { ...(await this.entry(draft)), ...placementOf(seen) };
+    const entered = await this.entry(draft);
+    seen.decision = drafted.decision;
+    return entered;
   }
 
   private async acceptedBefore(request: TaskRequest, { idField }: SubmitContext): Promise<DryRun | null> {
@@ -87,7 +102,7 @@ export class ForeseeTask {
   }
 }
 
-/** What was found out before a refusal. */
+/** What was found out before a refusal: the decision for the pool that it is told of. */
 interface Seen {
   decision: Decision | null;
 }

@@ -8,6 +8,8 @@ import { poolSnapshot, StartForecasts } from './pool-snapshot.js';
 import { expectedTokens, kvTokens } from './task-record.js';
 import { isStrict, workOf } from './task-work.js';
 
+const noPools: ReadonlySet<string> = new Set();
+
 /** Asks placement where a request should run, on what is known of the pools now. */
 export class PlaceTask {
   private readonly forecasts = new StartForecasts();
@@ -23,14 +25,19 @@ export class PlaceTask {
    * Asks no store.
    * @param pools those that may be chosen; all when left out
    * @param home where its session ran last; null: nowhere that matters
+   * @param full pools whose lines have just had no room for it
    */
   run(
     request: TaskRequest,
     pools: readonly LivePool[] = this.pools.all(),
     home: PlacementRequest['affinity'] = null,
+    full: ReadonlySet<string> = noPools,
   ): Decision {
     const task = { priority: request.priority, tokens: expectedTokens(request), nowMs: this.clock.now() };
-    const snapshots = pools.map((pool) => poolSnapshot(pool, this.gauge.of(pool.config.id), task, this.forecasts));
+    const snapshots = pools.map((pool) => {
+      const { id } = pool.config;
+      return { ...poolSnapshot(pool, this.gauge.of(id), task, this.forecasts), isFull: full.has(id) };
+    });
     return decide(placementRequest(request, home, this.policy.mayPin), snapshots);
   }
 }

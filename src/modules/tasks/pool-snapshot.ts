@@ -50,7 +50,7 @@ export function poolSnapshot(
   depth: LineDepth,
   task: ExpectedTask,
   forecasts: StartForecasts,
-): PoolSnapshot {
+): Omit<PoolSnapshot, 'isFull'> {
   const { config } = pool;
   return {
     id: config.id,

@@ -35,6 +35,9 @@ export function poolVanished(): AppError {
   return new AppError('POOL_UNAVAILABLE', 'The pool was taken out of service just now; try again.');
 }
 
+/** The line of the pool has no room. */
+export class LineFull extends AppError {}
+
 /** No place in line, and nobody who may be dropped for it; says when one should come free. */
 export function lineIsFull(
   pool: LivePool,
@@ -42,7 +45,7 @@ export function lineIsFull(
   priority: Priority,
   bounds: RoomBounds,
   nowMs: number,
-): AppError {
+): LineFull {
   const waiting = view.waiting.interactive + view.waiting.batch;
   const policy = pool.config.queue.full_policy;
   const why =
@@ -50,7 +53,7 @@ export function lineIsFull(
       ? `All slots of the pool are taken, and no ${priority} task may wait for one.`
       : `The queue of the pool is full for ${priority} tasks: ${waiting} ${waiting === 1 ? 'waits' : 'wait'}.`;
   const message = `${why} Try again later, or use another pool.`;
-  return new AppError(policy === 'drop-lru' ? 'QUEUE_FULL_DROP_LRU' : 'ADMISSION_REJECT', message, {
+  return new LineFull(policy === 'drop-lru' ? 'QUEUE_FULL_DROP_LRU' : 'ADMISSION_REJECT', message, {
     retryAfterMs: roomMs(pool, view, priority, bounds, nowMs),
     policyLabel: policy,
     engine: pool.config.engine.id,

@@ -6,6 +6,7 @@ import type { AdmitInLine } from './admit-in-line.js';
 import { bodyHash } from './body-hash.js';
 import type { DraftTask } from './draft-task.js';
 import type { AdmissionGate, Draft, SubmitContext, SubmitOutcome } from './draft.js';
+import { whereThereIsRoom } from './lines-with-room.js';
 import { conflict, deadlinePassed } from './refusals.js';
 import type { TasksRepository } from './tasks.repository.js';
 import type { TasksTelemetry } from './tasks.telemetry.js';
@@ -45,11 +46,22 @@ export class SubmitTask {
       if (before !== null) return before;
     }
     if (request.deadline_ms !== undefined && request.deadline_ms <= 0) throw deadlinePassed();
-    return this.passGates(await this.place(taskId, hash, request, context));
+    return whereThereIsRoom(async (full) => {
+      const draft = await this.place(taskId, hash, request, context, full);
+      return draft === null ? null : this.passGates(draft);
+    });
   }
 
-  private async place(taskId: string, hash: string, request: TaskRequest, context: SubmitContext): Promise<Draft> {
-    const drafted = await this.with_.drafts.run(taskId, hash, request, context);
+  /** Null: all that could take it are full. */
+  private async place(
+    taskId: string,
+    hash: string,
+    request: TaskRequest,
+    context: SubmitContext,
+    full: ReadonlySet<string>,
+  ): Promise<Draft | null> {
+    const drafted = await this.with_.drafts.run(taskId, hash, request, context, full);
+    if (drafted.kind === 'refused' && full.size > 0) return null;
     this.with_.telemetry.placed(drafted.decision, context);
     if (drafted.kind === 'refused') throw drafted.error;
     return drafted.draft;
