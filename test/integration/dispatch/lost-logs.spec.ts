@@ -397,7 +397,8 @@ describe('a log that came back as it was before its end', () => {
     };
     const slot = { giveBack: nothing } as never;
     const conclusion = new ConcludeRun({ eventLog } as never, slot, new AbortController().signal);
-    const attempt = { view: { taskId: 't', claim: { attempt: 7 } }, writer: { abandon: () => undefined } } as never;
+    const writer = { abandon: () => undefined };
+    const attempt = { view: { taskId: 't', claim: { attempt: 7 } }, writer, accepted: nothing } as never;
     expect(await conclusion.run(attempt, { kind: 'stopped', cause: 'row-ended' })).toBe('done');
     expect(forgotten).toEqual([['t', 'r7']]);
     expect(await conclusion.run(attempt, { kind: 'stopped', cause: 'shutdown' })).toBe('again');
