@@ -1,4 +1,5 @@
 import { EngineError, type EngineSink } from '../engine-adapter.port.js';
+import { saysWhole } from '../http/finish-reason.js';
 
 /** What one response of a model tells, of either transport; absent: not told. */
 export interface TritonResponse {
@@ -7,9 +8,6 @@ export interface TritonResponse {
   readonly tokensIn?: number | undefined;
   readonly tokensOut?: number | undefined;
 }
-
-/** What vLLM says where it was told to stop, or failed. */
-const brokenReasons: readonly string[] = ['abort', 'error'];
 
 /**
  * Puts the responses of a model together. vLLM's backend says why it finished and counts tokens; TensorRT-LLM's says neither: its responses
@@ -57,7 +55,7 @@ export class TritonOutput {
   /** The model has said all. */
   finish(): void {
     if (this.isOver) return;
-    if (this.tellsReason && (this.finishReason === null || brokenReasons.includes(this.finishReason))) {
+    if (this.tellsReason && !saysWhole(this.finishReason)) {
       const lost = { afterFirstByte: this.hasBegun };
       this.fail(new EngineError('WORKER_RESET', 'The engine ended its stream too early.', lost));
       return;

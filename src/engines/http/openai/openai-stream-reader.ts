@@ -1,4 +1,5 @@
 import type { EngineEndpoint, EngineError, EngineSink } from '../../engine-adapter.port.js';
+import { saysWhole } from '../finish-reason.js';
 import { FrameReader } from '../frame-reader.js';
 import { FrameTemplate } from '../frame-template.js';
 import { parseFrame } from '../parse-frame.js';
@@ -8,12 +9,6 @@ interface Choice {
   readonly delta?: { readonly content?: unknown; readonly refusal?: unknown } | null;
   readonly finish_reason?: unknown;
 }
-
-/**
- * vLLM and SGLang say `abort` when they were told to stop: by us, who would not listen any more, or because they shut down. `error` is what vLLM
- * and gateways such as OpenRouter say where generating failed.
- */
-const brokenReasons: readonly string[] = ['abort', 'error'];
 
 /** Fields of a chunk that matter to us; servers add others. */
 interface Chunk {
@@ -84,9 +79,8 @@ export class OpenAiStreamReader extends FrameReader {
     if (typeof completion === 'number') this.tokensOut = completion;
   }
 
-  /** Whether the server has said why it finished, and that it did not break off. */
   private get isWhole(): boolean {
-    return this.finishReason !== null && !brokenReasons.includes(this.finishReason);
+    return saysWhole(this.finishReason);
   }
 
   private conclude(): void {
