@@ -51,15 +51,13 @@ export class ForeseeTask {
     return { ...entered, ...placementOf(seen) };
   }
 
-  /** Null: all pools that could take it are full. */
   private async enter(
     request: TaskRequest,
     context: SubmitContext,
     full: ReadonlySet<string>,
     seen: Seen,
-  ): Promise<DryRun | null> {
+  ): Promise<DryRun> {
     const drafted = await this.with_.drafts.run(request.task_id ?? newUuid(), '', request, context, full);
-    if (drafted.kind === 'refused' && full.size > 0) return null;
     seen.decision ??= drafted.decision;
     if (drafted.kind === 'refused') throw drafted.error;
     const { draft } = drafted;

@@ -6,9 +6,9 @@ import { LineFull } from './refusals.js';
 /** Tries pools in this order; those in `full` have no room. */
 function inOrder(order: readonly string[], full: readonly string[]) {
   const tried: string[] = [];
-  const enter = (known: ReadonlySet<string>): Promise<string | null> => {
+  const enter = (known: ReadonlySet<string>): Promise<string> => {
     const poolId = order.find((id) => !known.has(id));
-    if (poolId === undefined) return Promise.resolve(null);
+    if (poolId === undefined) return Promise.reject(new AppError('POOL_UNAVAILABLE', 'no other'));
     tried.push(poolId);
     if (full.includes(poolId)) return Promise.reject(new LineFull('ADMISSION_REJECT', poolId, { poolId }));
     return Promise.resolve(poolId);

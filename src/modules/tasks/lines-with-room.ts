@@ -6,23 +6,20 @@ const mostLines = 8;
 
 /**
  * Goes on to the next best pool where the line of the best is full, and so on. Where none has room it rejects as the best one's line did.
- * @param enter places the task and lets it in, or rejects; null: beside the full ones no pool can take it
+ * @param enter places the task beside the pools that are full and lets it in, or rejects
  */
-export async function whereThereIsRoom<T>(enter: (full: ReadonlySet<string>) => Promise<T | null>): Promise<T> {
+export async function whereThereIsRoom<T>(enter: (full: ReadonlySet<string>) => Promise<T>): Promise<T> {
   const full = new Set<string>();
-  let first: LineFull | null = null;
-  while (full.size < mostLines) {
+  let first: AppError | null = null;
+  for (;;) {
     try {
-      const entered = await enter(full);
-      if (entered !== null) return entered;
-      break;
+      return await enter(full);
     } catch (error) {
       if (!(error instanceof AppError) || error.code === 'UNAVAILABLE') throw error;
-      const poolId = error instanceof LineFull ? error.poolId : undefined;
-      if (poolId === undefined || full.has(poolId)) throw first ?? error;
       first ??= error;
+      const poolId = error instanceof LineFull ? error.poolId : undefined;
+      if (poolId === undefined || full.has(poolId) || full.size + 1 === mostLines) throw first;
       full.add(poolId);
     }
   }
-  throw first ?? new Error('no pool was tried');
 }

@@ -46,23 +46,19 @@ export class SubmitTask {
       if (before !== null) return before;
     }
     if (request.deadline_ms !== undefined && request.deadline_ms <= 0) throw deadlinePassed();
-    return whereThereIsRoom(async (full) => {
-      const draft = await this.place(taskId, hash, request, context, full);
-      return draft === null ? null : this.passGates(draft);
-    });
+    return whereThereIsRoom(async (full) => this.passGates(await this.place(taskId, hash, request, context, full)));
   }
 
-  /** Null: all that could take it are full. */
   private async place(
     taskId: string,
     hash: string,
     request: TaskRequest,
     context: SubmitContext,
     full: ReadonlySet<string>,
-  ): Promise<Draft | null> {
+  ): Promise<Draft> {
     const drafted = await this.with_.drafts.run(taskId, hash, request, context, full);
-    if (drafted.kind === 'refused' && full.size > 0) return null;
-    this.with_.telemetry.placed(drafted.decision, context);
+    // That there is none beside the full ones is not what the client is told.
+    if (drafted.kind !== 'refused' || full.size === 0) this.with_.telemetry.placed(drafted.decision, context);
     if (drafted.kind === 'refused') throw drafted.error;
     return drafted.draft;
   }
