@@ -19,6 +19,7 @@ import {
   type Told,
   type ToThread,
 } from './thread-messages.js';
+import { messageOf } from '../../platform/errors/message-of.js';
 
 /** The process' end of the line to its thread; a Worker is one. */
 export interface ProcessPort {
@@ -133,7 +134,7 @@ class RemoteRun implements Listener, EngineStream {
     } catch (error) {
       // A fault of one reader must not take the batch from the others.
       this.abort();
-      const message = error instanceof Error ? error.message : String(error);
+      const message = messageOf(error);
       this.sink.onError(new EngineError('WORKER_RESET', message, { afterFirstByte: true }));
     }
   }

@@ -9,6 +9,7 @@ import {
   type EngineRequest,
   type EngineUsage,
 } from '../engine-adapter.port.js';
+import { messageOf } from '../../platform/errors/message-of.js';
 
 /** What an adapter can be asked beside its work. */
 export const questions = ['countTokens', 'evictSession', 'metrics'] as const satisfies readonly (keyof EngineAdapter)[];
@@ -81,7 +82,7 @@ export function sentError(error: unknown): SentError {
     const { code, message, afterFirstByte, isAway, wasSent } = error;
     return { code, message, afterFirstByte, isAway, wasSent };
   }
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   return { code: null, message, afterFirstByte: false, isAway: false, wasSent: true };
 }
 

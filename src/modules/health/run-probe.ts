@@ -1,4 +1,5 @@
 import type { HealthProbe } from './health-probe.js';
+import { messageOf } from '../../platform/errors/message-of.js';
 
 /** A store that answers slower than this is as good as away for a load balancer. */
 export const probeTimeoutMs = 1000;
@@ -34,8 +35,4 @@ function reasonOf(error: unknown): string {
   const message = error instanceof AggregateError && error.message === '' ? String(error.errors[0]) : messageOf(error);
   const line = message.split('\n', 1)[0]?.replaceAll(/:\/\/[^\s@/]*@/g, '://') ?? '';
   return line === '' ? 'failed without a reason' : line.slice(0, 300);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { claimOwnership } from '../../platform/processes/owner-lock.js';
+import { messageOf } from '../../platform/errors/message-of.js';
 
 const askAgainMs = 1000;
 
@@ -28,9 +29,7 @@ export async function takePool(
     }
     return null;
   } catch (error) {
-    say(
-      `nobody can tell whether another process runs this pool: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    say(`nobody can tell whether another process runs this pool: ${messageOf(error)}`);
     return async () => undefined;
   }
 }

@@ -29,6 +29,7 @@ import type { PoolEvents } from './pool-telemetry.js';
 import type { ReplicaAnnouncement } from './replica-announcer.port.js';
 import { decideRestart, type LossRecord } from './restart-policy.js';
 import { vramShortage } from './vram-check.js';
+import { messageOf } from '../../platform/errors/message-of.js';
 
 /** Package pools run one replica. */
 const REPLICA_ID = 'r0';
@@ -284,10 +285,6 @@ export class PoolSupervisor {
   private say(text: string, isPassing = false): void {
     this.events.progress({ poolId: this.pool.id, text, isPassing });
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

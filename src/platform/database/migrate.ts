@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 
 import { MigrationError } from './migration.errors.js';
+import { messageOf } from '../errors/message-of.js';
 
 /** The number Prisma's own engine takes, so that it and we wait for each other. */
 const ADVISORY_LOCK = 72_707_369;
@@ -64,7 +65,7 @@ export async function applyMigrations(options: MigrateOptions): Promise<string[]
   try {
     await client.connect();
   } catch (error) {
-    throw new MigrationError(`Postgres at ${client.host}:${client.port} can't be reached: ${reason(error)}`);
+    throw new MigrationError(`Postgres at ${client.host}:${client.port} can't be reached: ${messageOf(error)}`);
   }
   try {
     await takeTurn(client, options);
@@ -75,7 +76,7 @@ export async function applyMigrations(options: MigrateOptions): Promise<string[]
     return pending.map((migration) => migration.name);
   } catch (error) {
     if (error instanceof MigrationError) throw error;
-    throw new MigrationError(`The database migrations can't be applied: ${reason(error)}`);
+    throw new MigrationError(`The database migrations can't be applied: ${messageOf(error)}`);
   } finally {
     // The lock goes with the connection, also when we die.
     await client.end().catch(() => undefined);
@@ -84,13 +85,13 @@ export async function applyMigrations(options: MigrateOptions): Promise<string[]
 
 async function readMigrations(directory: string): Promise<Migration[]> {
   const entries = await readdir(directory, { withFileTypes: true }).catch((error: unknown) => {
-    throw new MigrationError(`The migrations can't be read: ${reason(error)}`);
+    throw new MigrationError(`The migrations can't be read: ${messageOf(error)}`);
   });
   const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
   return Promise.all(
     names.toSorted().map(async (name) => {
       const sql = await readFile(join(directory, name, 'migration.sql'), 'utf8').catch((error: unknown) => {
-        throw new MigrationError(`Migration ${name} has no readable migration.sql: ${reason(error)}`);
+        throw new MigrationError(`Migration ${name} has no readable migration.sql: ${messageOf(error)}`);
       });
       return { name, sql, checksum: checksumOf(sql) };
     }),
@@ -154,7 +155,7 @@ async function apply(client: pg.Client, migration: Migration): Promise<void> {
   } catch (error) {
     await client.query('ROLLBACK').catch(() => undefined);
     throw new MigrationError(
-      `Migration ${migration.name} failed and was undone: ${reason(error)}${place(error, migration.sql)}`,
+      `Migration ${migration.name} failed and was undone: ${messageOf(error)}${place(error, migration.sql)}`,
     );
   }
 }
@@ -163,10 +164,4 @@ async function apply(client: pg.Client, migration: Migration): Promise<void> {
 function place(error: unknown, sql: string): string {
   const position = Number(error instanceof pg.DatabaseError ? error.position : undefined);
   return Number.isInteger(position) && position > 0 ? ` (line ${sql.slice(0, position).split('\n').length})` : '';
-}
-
-function reason(error: unknown): string {
-  // Node tries every address of a host and bundles the refusals under an empty message.
-  const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
-  return first instanceof Error ? first.message : String(first);
 }

@@ -23,6 +23,7 @@ import { choosePostgresAccount, type PostgresAccount } from './postgres-account.
 import { findPostgresBinaries, type PostgresBinaries } from './postgres-binaries.js';
 import type { LocalStoreLog, ProgressListener } from './progress.js';
 import { rotatedLog } from './server-log.js';
+import { messageOf } from '../errors/message-of.js';
 
 const run = promisify(execFile);
 
@@ -165,9 +166,7 @@ export class EmbeddedPostgres implements StoreKind {
       await run(command, args, { cwd: '/', maxBuffer: 16 * 1024 * 1024 });
       await rename(fresh, this.cluster);
     } catch (error) {
-      throw new LocalStoreError(
-        `Postgres could not create its data in ${this.directory}: ${error instanceof Error ? error.message : String(error)}`,
-      );
+      throw new LocalStoreError(`Postgres could not create its data in ${this.directory}: ${messageOf(error)}`);
     } finally {
       await rm(workshop, { recursive: true, force: true });
     }

@@ -7,6 +7,7 @@ import { LocalStoreError } from './local-store.errors.js';
 import { claimOwnership } from '../processes/owner-lock.js';
 import { commandLineOf, identifyProcess, isRunning, type ProcessIdentity } from '../processes/process-identity.js';
 import type { LocalStoreLog } from './progress.js';
+import { messageOf } from '../errors/message-of.js';
 
 /** A private store that answers at `url`. */
 export interface LocalStore {
@@ -217,7 +218,7 @@ class OwnedStore implements LocalStore {
         this.watch(this.launched.server);
         return;
       } catch (error) {
-        this.log.warn(`${this.kind.title} does not start: ${error instanceof Error ? error.message : String(error)}`);
+        this.log.warn(`${this.kind.title} does not start: ${messageOf(error)}`);
       }
     }
   }
@@ -266,9 +267,7 @@ class AttachedStore implements LocalStore {
       if (this.owned.url !== this.url)
         this.log.warn(`${this.kind.title} had to move to another port: restart this process`);
     } catch (error) {
-      this.log.warn(
-        `${this.kind.title} can't be taken over: ${error instanceof Error ? error.message : String(error)}`,
-      );
+      this.log.warn(`${this.kind.title} can't be taken over: ${messageOf(error)}`);
     }
   }
 }

@@ -3,6 +3,7 @@ import { chown, readFile, stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
 
 import { LocalStoreError } from './local-store.errors.js';
+import { messageOf } from '../errors/message-of.js';
 
 const run = promisify(execFile);
 
@@ -108,7 +109,7 @@ async function switchTo(
       for (const probe of probes) await run('/usr/bin/env', [...prefix, ...probe], { cwd: '/' });
       return (command) => [...prefix, ...command];
     } catch (error) {
-      problem ||= error instanceof Error ? error.message : String(error);
+      problem ||= messageOf(error);
     }
   }
   throw new LocalStoreError(

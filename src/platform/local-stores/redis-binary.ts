@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { LocalStoreError } from './local-store.errors.js';
 import type { ProgressListener } from './progress.js';
 import { assertRedisVersion } from './redis-version.js';
+import { messageOf } from '../errors/message-of.js';
 
 const run = promisify(execFile);
 
@@ -63,7 +64,7 @@ async function findInstalled(options: RedisBinaryOptions): Promise<{ path?: stri
       assertRedisVersion((await run(path, ['--version'], { timeout: 10_000 })).stdout);
       return { path };
     } catch (error) {
-      problem ??= `${path} can't be used: ${error instanceof Error ? error.message : String(error)}`;
+      problem ??= `${path} can't be used: ${messageOf(error)}`;
     }
   }
   return { problem };

@@ -1,3 +1,5 @@
+import { messageOf } from '../errors/message-of.js';
+
 /** The configured Redis can't be used. The message says which one, why and what to do; it never holds a password. */
 export class RedisConnectionError extends Error {
   override readonly name = 'RedisConnectionError';
@@ -22,11 +24,5 @@ export function unusable(url: string, error: Error): RedisConnectionError {
     return new RedisConnectionError(
       `${place} refuses us (${error.message}). Check the user, password and database number in REDIS_URL.`,
     );
-  return new RedisConnectionError(`${place} can't be reached: ${reason(error)}. Check REDIS_URL.`);
-}
-
-function reason(error: Error): string {
-  // Node tries every address of a host and bundles the refusals under an empty message.
-  const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
-  return first instanceof Error ? first.message : String(first);
+  return new RedisConnectionError(`${place} can't be reached: ${messageOf(error)}. Check REDIS_URL.`);
 }

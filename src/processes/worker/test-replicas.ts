@@ -5,6 +5,7 @@ import { endpointOf, servedModelName } from '../../modules/dispatch/index.js';
 import type { LivePool, LiveReplica, PoolRegistry, SelfTests } from '../../modules/pools/index.js';
 import type { Clock } from '../../platform/clock/clock.js';
 import type { Log } from '../../platform/observability/logger.js';
+import { messageOf } from '../../platform/errors/message-of.js';
 
 const lookMs = 250;
 const holdMs = 1000;
@@ -104,7 +105,7 @@ export class TestReplicas {
       await selfTest({ engine, adapter, endpoint, model: servedModelName(pool) }, test.signal);
       return null;
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       return redacted(reason, pool.apiKey).slice(0, longestReason);
     } finally {
       clearTimeout(timer);
