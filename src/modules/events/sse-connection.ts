@@ -10,8 +10,9 @@ const lastChunk = Buffer.from('0\r\n\r\n', 'latin1');
 
 /**
  * One reader's HTTP answer. Frames are written as ready-made HTTP/1.1 chunks (RFC 9112 §7.1), one write for a log chunk, shared by all
- * readers: Node's own chunked encoding would make three writes of each. HTTP/1.0 knows no chunks: there the connection ends with the stream. A reader for whom more than `bufferBytes` wait unsent when the next
- * write comes is cut off: it resumes with Last-Event-ID. Who writes old events waits for `drained` instead.
+ * readers: Node's own chunked encoding would make three writes of each. HTTP/1.0 knows no chunks: there the connection ends with the stream. A
+ * reader for whom more than `bufferBytes` wait unsent when the next write comes is cut off: it resumes with Last-Event-ID. Who writes old events
+ * waits for `drained` instead.
  */
 export class SseConnection {
   private isOpen = true;

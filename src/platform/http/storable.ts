@@ -5,7 +5,8 @@ const deepest = 100;
 
 /**
  * What nothing behind the door may get, or null: NUL characters (Postgres text refuses them), half surrogate pairs (jsonb refuses them),
- * nesting without measure, `__proto__`, and numbers beyond ±1.8e308 (read as infinity, they would be written as `null`). Found here, it is the client's 400 with the field's name; found later, it would be our 500.
+ * nesting without measure, `__proto__`, and numbers beyond ±1.8e308 (read as infinity, they would be written as `null`). Found here, it is the
+ * client's 400 with the field's name; found later, it would be our 500.
  */
 export function unstorable(value: unknown): ErrorDetail | null {
   const found = search(value, 0);
