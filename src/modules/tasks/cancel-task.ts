@@ -1,7 +1,7 @@
 import type { Clock } from '../../platform/clock/clock.js';
 import { AppError } from '../../platform/errors/app-error.js';
 import type { ReplicaLabels } from '../../platform/observability/metrics.js';
-import type { Deadlines, Line, PoolQueues } from '../admission/index.js';
+import type { Line, PoolQueues } from '../admission/index.js';
 import { endTemplate, type CloseOutcome, type EndedLogs, type EventHub, type EventLog } from '../events/index.js';
 import type { PoolRegistry } from '../pools/index.js';
 import type { EngineStop } from './engine-stop.js';
@@ -25,7 +25,6 @@ export interface CancelCollaborators {
   readonly tasks: TasksRepository;
   readonly line: Line;
   readonly queues: PoolQueues;
-  readonly deadlines: Deadlines;
   readonly hub: EventHub;
   readonly pools: PoolRegistry;
   readonly telemetry: TasksTelemetry;
@@ -67,15 +66,14 @@ export class CancelTask {
     return this.with_.engineStop.confirm(taskId);
   }
 
-  /** Gives up its deadline and, if it waited, its place in line and a ticket: those of running tasks call workers for others. */
+  /** Gives up its place in line and, if it waited, a ticket: those of running tasks call workers for others. */
   private async leave(taskId: string, hasWaited: boolean): Promise<TaskStanding | null> {
-    const { tasks, line, queues, deadlines } = this.with_;
+    const { tasks, line, queues } = this.with_;
     const standing = await tasks.stateOf(taskId);
     if (standing === null) return null;
     await Promise.all([
       line.leave(standing.poolId, taskId),
       hasWaited ? queues.of(standing.poolId)?.withdraw(taskId) : null,
-      deadlines.forget(taskId),
     ]);
     return standing;
   }

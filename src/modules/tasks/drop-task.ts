@@ -1,6 +1,6 @@
 import type { TaskError } from '../../contract/events.js';
 import type { Clock } from '../../platform/clock/clock.js';
-import type { Deadlines, Line, PoolQueues } from '../admission/index.js';
+import type { Line, PoolQueues } from '../admission/index.js';
 import type { CloseOutcome, EventLog } from '../events/index.js';
 import type { PoolRegistry } from '../pools/index.js';
 import type { EndTask } from './end-task.js';
@@ -15,7 +15,6 @@ export interface DropCollaborators {
   readonly tasks: TasksRepository;
   readonly line: Line;
   readonly queues: PoolQueues;
-  readonly deadlines: Deadlines;
   readonly pools: PoolRegistry;
   readonly telemetry: TasksTelemetry;
   readonly clock: Clock;
@@ -30,7 +29,7 @@ export class DropTask {
 
   /** True when it has ended. False: it has no row yet, so its submit is still under way, or died. Rejects when a store is away. */
   async run(poolId: string, taskId: string): Promise<boolean> {
-    const { endTask, line, queues, deadlines, telemetry } = this.with_;
+    const { endTask, line, queues, telemetry } = this.with_;
     const error = this.errorOf(poolId);
     let outcome: CloseOutcome = await endTask.fail(taskId, error, 'q');
     if (outcome.kind === 'missing') {
@@ -38,7 +37,7 @@ export class DropTask {
       outcome = await endTask.fail(taskId, error, 'q');
     }
     if (outcome.kind === 'closed') telemetry.dropped(taskId, poolId);
-    await Promise.all([queues.of(poolId)?.withdraw(taskId), deadlines.forget(taskId)]);
+    await queues.of(poolId)?.withdraw(taskId);
     await line.forgetDropped(poolId, taskId);
     return true;
   }

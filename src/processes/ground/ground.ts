@@ -164,9 +164,9 @@ export function endTaskOf(ground: Ground, hub: EventHub | null): EndTask {
 
 /** How waiting tasks that lose their places end in this process. */
 export function dropTaskOf(ground: Ground, endTask: EndTask): DropTask {
-  const { eventLog: log, tasks, line, queues, deadlines, pools, clock } = ground;
+  const { eventLog: log, tasks, line, queues, pools, clock } = ground;
   const telemetry = new TasksTelemetry(ground.metrics, ground.log);
-  return new DropTask({ endTask, log, tasks, line, queues, deadlines, pools, telemetry, clock });
+  return new DropTask({ endTask, log, tasks, line, queues, pools, telemetry, clock });
 }
 
 /** Says once that a store went away, and not again for a while: every connection and every retry reports it. */
